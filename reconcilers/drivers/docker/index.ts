@@ -1,0 +1,239 @@
+/**
+ * Containers, networks and images, as far as reconcilers need them. ContainerSpec is neutral: what is wanted, with no word of
+ * how an engine says it; dockerode.ts renders it, fake.ts imitates it, and one conformance suite holds both to this text.
+ *
+ * Everything made here carries the label `dev.holdfast.managed=true`. Nothing without it is ever changed or removed.
+ * Every call may be made twice: removing what is gone, starting what runs, stopping what stands still is success.
+ * A call that cannot reach the engine rejects with DriverError `unavailable`.
+ */
+
+import type { Readable, Writable } from 'node:stream';
+
+export const LABEL = {
+  managed: 'dev.holdfast.managed',
+  /** Kind, name and uid of the document it was made for. */
+  kind: 'dev.holdfast.kind',
+  name: 'dev.holdfast.name',
+  uid: 'dev.holdfast.uid',
+  /** Hash of the wanted settings (specHash). */
+  hash: 'dev.holdfast.hash',
+  generation: 'dev.holdfast.generation',
+} as const;
+
+export interface Mount {
+  /** bind: a host path. volume: a named volume, made with our labels and filled from the image where new. */
+  type: 'bind' | 'volume';
+  source: string;
+  target: string;
+  readOnly?: boolean;
+}
+
+export interface PublishedPort {
+  containerPort: number;
+  protocol: 'tcp' | 'udp';
+  hostPort: number;
+  /** Default 0.0.0.0. */
+  hostAddress?: string;
+}
+
+export interface ContainerSpec {
+  name: string;
+  /** Image id or repository@digest: what exactly runs. */
+  image: string;
+  command?: string[];
+  env: Record<string, string>;
+  labels: Record<string, string>;
+  tty: boolean;
+  network: { name: string; address: string };
+  dns: string[];
+  dnsSearch: string[];
+  mounts: Mount[];
+  ports: PublishedPort[];
+  readOnlyRoot: boolean;
+  /** Bytes of memory with swap; memory alone is half of it. undefined: no limit. */
+  memoryWithSwap?: number;
+  cpuShares: number;
+  pidsLimit: number;
+  restartPolicy: 'always' | 'no';
+  dropCapabilities: string[];
+  /** Name of an AppArmor profile, where the kernel has it. */
+  apparmorProfile?: string;
+  log: { maxSize: string; maxFiles: number };
+  /** Seconds between SIGTERM and SIGKILL. */
+  stopSeconds: number;
+}
+
+export type ContainerState = 'created' | 'running' | 'restarting' | 'paused' | 'exited' | 'dead' | 'removing';
+
+/** From a list: cheap, cached. */
+export interface ContainerSummary {
+  id: string;
+  name: string;
+  /** As it was asked for. */
+  image: string;
+  imageId: string;
+  state: ContainerState;
+  labels: Record<string, string>;
+  /** Address on each network, by the network's name. Empty text while not running. */
+  addresses: Record<string, string>;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+}
+
+/** From an inspect: what the engine says was set, in the words of ContainerSpec, and how it runs. */
+export interface ContainerDetails extends ContainerSummary {
+  settings: Omit<ContainerSpec, 'labels' | 'image' | 'name' | 'stopSeconds'>;
+  /** RFC 3339; undefined when it never ran. */
+  startedAt?: string;
+  finishedAt?: string;
+  exitCode: number;
+  oomKilled: boolean;
+  restartCount: number;
+  /** Text that the engine keeps of a failed start. */
+  error: string;
+  tty: boolean;
+}
+
+export interface NetworkSummary {
+  id: string;
+  name: string;
+  driver: string;
+  labels: Record<string, string>;
+  /** CIDR. */
+  subnets: string[];
+  gateway?: string;
+  options: Record<string, string>;
+}
+
+export interface NetworkSpec {
+  name: string;
+  subnet: string;
+  gateway: string;
+  labels: Record<string, string>;
+  options: Record<string, string>;
+}
+
+export interface ImageDetails {
+  id: string;
+  tags: string[];
+  /** repository@sha256:… */
+  digests: string[];
+  /** Paths that the image declares as volumes. */
+  volumes: string[];
+  hasCommand: boolean;
+}
+
+export interface RegistryAuth {
+  username: string;
+  password: string;
+  server?: string;
+}
+
+export interface PullProgress {
+  /** 0 to 100 over all layers, undefined until sizes are known. */
+  percent?: number;
+  message: string;
+}
+
+export interface EngineInfo {
+  version: string;
+  apiVersion: string;
+  /** Security options that the daemon has, such as apparmor. */
+  security: string[];
+}
+
+export interface LogOptions {
+  /** Last lines only. */
+  tail?: number;
+  follow?: boolean;
+  timestamps?: boolean;
+  /** RFC 3339. */
+  since?: string;
+  signal?: AbortSignal;
+}
+
+export interface LogLine {
+  stream: 'stdout' | 'stderr';
+  /** Without the line break, with the engine's timestamp in front where asked for. */
+  text: string;
+}
+
+/** What changed, from the engine's event stream. Only of things that carry our mark, and of networks. */
+export interface DockerEvent {
+  type: 'container' | 'network' | 'image' | 'volume';
+  /** The engine's word: create, start, die, destroy, update, rename, oom, connect, disconnect, … */
+  action: string;
+  id: string;
+  name: string;
+  labels: Record<string, string>;
+  exitCode?: number;
+}
+
+/** A command in a running container. Streams end when it does. */
+export interface ExecSession {
+  stdin: Writable;
+  stdout: Readable;
+  /** Empty with a terminal. */
+  stderr: Readable;
+  resize(columns: number, rows: number): Promise<void>;
+  exitCode: Promise<number>;
+}
+
+export interface DockerReading {
+  info(): Promise<EngineInfo>;
+  /** All that carry our mark, running or not. */
+  containers(): Promise<ContainerSummary[]>;
+  /** Any container, by id or name. undefined when there is none. */
+  container(idOrName: string): Promise<ContainerDetails | undefined>;
+  /** All networks, ours and others'. */
+  networks(): Promise<NetworkSummary[]>;
+  image(reference: string): Promise<ImageDetails | undefined>;
+  logs(id: string, options?: LogOptions): AsyncIterable<LogLine>;
+}
+
+export interface DockerWriting {
+  createNetwork(spec: NetworkSpec): Promise<string>;
+  /** Refuses (foreign) what does not carry our mark. */
+  removeNetwork(id: string): Promise<void>;
+  /**
+   * Pulls and answers what came. Ends with `timeout` when nothing moves for `stallSeconds` (60), with `aborted` when the
+   * signal says so. `notFound` when the registry has no such image, `denied` when it wants other credentials.
+   */
+  pull(
+    reference: string,
+    options: {
+      auth?: RegistryAuth;
+      onProgress?(progress: PullProgress): void;
+      signal?: AbortSignal;
+      stallSeconds?: number;
+    },
+  ): Promise<ImageDetails>;
+  /** Removes named volumes of ours that are left from a container of the same name and settings, then creates. Answers the id. */
+  createContainer(spec: ContainerSpec): Promise<string>;
+  start(id: string): Promise<void>;
+  /** SIGTERM, then SIGKILL after this long. */
+  stop(id: string, graceSeconds: number): Promise<void>;
+  restart(id: string, graceSeconds: number): Promise<void>;
+  /** With force and its anonymous volumes, and the named volumes of ours that it alone used. */
+  remove(id: string): Promise<void>;
+  rename(id: string, name: string): Promise<void>;
+  unpause(id: string): Promise<void>;
+  exec(
+    id: string,
+    options: { command: string[]; tty: boolean; env?: Record<string, string>; user?: string },
+  ): Promise<ExecSession>;
+  setRestartPolicy(id: string, policy: 'always' | 'no'): Promise<void>;
+  /** All named volumes with our mark and this uid label. */
+  removeVolumesOf(uid: string): Promise<void>;
+}
+
+export interface Docker extends DockerReading, DockerWriting {
+  /**
+   * Follows the event stream until the signal aborts, connecting again when it breaks. `onUp` is called at each (re)connect
+   * after which events may have been missed, `onDown` when the engine is gone.
+   */
+  follow(
+    listener: { onEvent(event: DockerEvent): void; onUp(): void; onDown(error: Error): void },
+    signal: AbortSignal,
+  ): Promise<void>;
+}

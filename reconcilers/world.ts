@@ -1,0 +1,68 @@
+/**
+ * The outside world in two halves. `observe` and plans are given Reading; only `converge` is given Writing.
+ * main.ts builds both; a simulation builds both from fakes.
+ */
+
+import type { HealthReading } from './app/health.ts';
+import type { DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { HostReading, HostWriting } from './drivers/host/index.ts';
+import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
+
+/** Values that are unique in a pool and survive a crash (the store's leases). */
+export interface LeaseReading {
+  of(pool: string, owner: string): string | undefined;
+  all(pool: string): Map<string, string>;
+}
+
+export interface LeaseWriting {
+  lease(pool: string, owner: string, candidates: Iterable<string>): Promise<string | undefined>;
+  release(pool: string, owner: string): Promise<void>;
+}
+
+/** The platform's own certificate authority, as far as it can be looked at. */
+export interface AuthorityReading {
+  /** The certificate kept for exactly these names, if it is valid now and not due for renewal. */
+  find(hosts: readonly string[]): Promise<IssuedCertificate | undefined>;
+}
+
+export interface AuthorityWriting {
+  issue(hosts: readonly string[]): Promise<IssuedCertificate>;
+}
+
+export interface IssuedCertificate {
+  /** Subject of who signed it. */
+  issuer: string;
+  /** RFC 3339. */
+  notAfter: string;
+  /** SHA-256 in hex. */
+  fingerprint: string;
+  /** Name under which nginx finds it. */
+  name: string;
+  paths: { certificate: string; key: string };
+}
+
+export interface Settings {
+  /** /var/lib/holdfast. */
+  stateFolder: string;
+  /** Version of the program. */
+  version: string;
+}
+
+export interface Reading {
+  readonly settings: Settings;
+  readonly docker: DockerReading;
+  readonly nginx: NginxReading;
+  readonly host: HostReading;
+  readonly health: HealthReading;
+  readonly leases: LeaseReading;
+  readonly authority: AuthorityReading;
+}
+
+export interface Writing {
+  readonly settings: Settings;
+  readonly docker: DockerReading & DockerWriting;
+  readonly nginx: NginxReading & NginxWriting;
+  readonly host: HostReading & HostWriting;
+  readonly leases: LeaseReading & LeaseWriting;
+  readonly authority: AuthorityReading & AuthorityWriting;
+}
