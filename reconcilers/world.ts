@@ -3,10 +3,12 @@
  * main.ts builds both; a simulation builds both from fakes.
  */
 
+import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
 import type { DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
+import type { Probe } from './drivers/probe/index.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */
 export interface LeaseReading {
@@ -48,9 +50,17 @@ export interface Settings {
   version: string;
 }
 
+/** Docker as it is known from one list and the event stream. */
+export interface DockerKnowledge extends DockerReading {
+  /** An event said that its settings may have changed. */
+  needsLook(id: string): boolean;
+  /** It was looked at and fits. */
+  looked(id: string): void;
+}
+
 export interface Reading {
   readonly settings: Settings;
-  readonly docker: DockerReading;
+  readonly docker: DockerKnowledge;
   readonly nginx: NginxReading;
   readonly host: HostReading;
   readonly health: HealthReading;
@@ -65,4 +75,6 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly probe: Probe;
+  readonly clock: Clock;
 }

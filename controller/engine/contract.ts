@@ -8,7 +8,7 @@
  * - What a step made carries a mark, and the next `observe` finds it by that mark: a crash between any two steps is
  *   repaired by looking again, never by remembering.
  */
-import type { Condition, Document, Json, Manifest, Operation, Reference } from '../../resources/document.ts';
+import type { Condition, Document, Json, Manifest, Reference } from '../../resources/document.ts';
 
 /** Worst thing that a step does to what is running. */
 export type Impact = 'none' | 'reload' | 'restart' | 'replace' | 'data-loss';
@@ -38,8 +38,12 @@ export interface Step {
   readonly deadlineSeconds?: number;
   /** A newer generation of the document ends this step at once (pulls and waits). */
   readonly interruptible?: boolean;
+  /** The steps after this one depend on what it finds: look again and plan anew before going on. */
+  readonly replan?: boolean;
   /** What will only be known when it runs, for the plan: "address". */
   readonly knownLater?: readonly string[];
+  /** Names of the documents that it is done for, where the key has many; an event is written about each. */
+  readonly regarding?: readonly string[];
   /** Documents that the step writes or deletes: the plan follows them. */
   readonly child?: { apply: Manifest } | { delete: Reference };
 }
@@ -52,7 +56,7 @@ export interface View {
   childrenOf(kind: string, ownerUid: string): readonly Document[];
   /**
    * A value computed over documents and kept until a spec, the metadata or the existence of one of these kinds changes.
-   * For indexes, such as which App has which location.
+   * For indexes, such as which App has which location. `App#status`: kept until the status changes, too.
    */
   derived<T>(name: string, kinds: readonly string[], compute: (view: View) => T): T;
   /** Who made the present generation: "generation 3 by root through cli". */
@@ -64,6 +68,8 @@ export interface ChildDocuments {
   /** Creates or updates a child owned by `owner`. */
   apply(owner: Document, child: Manifest): Promise<void>;
   delete(reference: Reference): Promise<void>;
+  /** Also while it is being deleted. */
+  exists(reference: Reference): boolean;
 }
 
 /** What a step is given while it runs. */
@@ -116,6 +122,8 @@ export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'reason' | 'mes
 export interface StatusDraft {
   document: Document;
   conditions: ConditionDraft[];
+  /** Nothing can be done until a person changes something: shown as Stalled, and as a problem in a plan. */
+  blocked?: { reason: string; message: string };
   /** Further fields of status; each replaces the field of the same name, undefined removes it. */
   fields?: Record<string, unknown>;
 }
@@ -147,16 +155,26 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   requeueAfterSeconds?(want: Want, have: Have): number | undefined;
 }
 
+/** A reconciler whose own types only it knows: what the engine holds. */
+export type AnyReconciler<Reading, Writing> = Reconciler<unknown, unknown, Step, Reading, Writing>;
+
+/** Forgets the types of what a reconciler wants and has. Sound because the engine only hands back what it was given. */
+export function anyReconciler<Want, Have, S extends Step, Reading, Writing>(
+  reconciler: Reconciler<Want, Have, S, Reading, Writing>,
+): AnyReconciler<Reading, Writing> {
+  return reconciler as unknown as AnyReconciler<Reading, Writing>;
+}
+
 /** What `holdfast plan` prints and what events name. */
 export interface PlannedStep {
   document: Reference;
   step: Step;
+  /** Only while the plan is being made. */
+  key?: string;
 }
 
 export interface Plan {
   steps: PlannedStep[];
   /** Documents that a plan cannot be made for, with the reason. */
-  problems: { document: Reference; reason: string; message: string }[];
+  problems: { document: Reference; reason: string; message: string; key?: string }[];
 }
-
-export type { Operation };

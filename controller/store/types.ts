@@ -27,8 +27,8 @@ export type Write =
   | { verb: 'patch'; reference: Reference; type: 'json' | 'merge'; patch: Json; resourceVersion?: string }
   /** Sets deletionTimestamp; the document goes at once when it has no finalizers. */
   | { verb: 'delete'; reference: Reference; uid?: string; resourceVersion?: string; deleteData?: boolean }
-  /** Reconcilers only. Conflict when uid differs. `undefined` from the function writes nothing. */
-  | { verb: 'status'; reference: Reference; uid: string; status: (document: Document) => unknown }
+  /** Reconcilers only. Conflict when a given uid differs. `undefined` from the function writes nothing. */
+  | { verb: 'status'; reference: Reference; uid?: string; status: (document: Document) => unknown }
   /** Reconcilers only: adds and takes off finalizers. The document goes when it is being deleted and none is left. */
   | { verb: 'finalizers'; reference: Reference; uid: string; add?: string[]; remove?: string[] }
   /** Reconcilers only: sets ownerReferences too, and may write the kinds that people cannot. */

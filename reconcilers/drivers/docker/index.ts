@@ -25,6 +25,11 @@ export interface Mount {
   type: 'bind' | 'volume';
   source: string;
   target: string;
+  /**
+   * volume only: the host folder behind it. An empty folder is filled from the image, with its owners and modes, as a plain
+   * bind never is; removing the volume leaves the folder.
+   */
+  device?: string;
   readOnly?: boolean;
 }
 

@@ -1,0 +1,153 @@
+/**
+ * What would happen: the reconcilers run over an overlay of the store and the reading half of the world, children are
+ * followed, and no step is done. There is nothing here to write with, and that is the point.
+ */
+import type { Document, Manifest, Reference } from '../../resources/document.ts';
+import type { Author, Store, Write } from '../store/types.ts';
+import type { AnyReconciler, Failure, Plan, PlannedStep, Step, View } from './contract.ts';
+import { publicStep } from './step.ts';
+import { OverlayView } from './view.ts';
+
+/** More rounds than any family of documents is deep. */
+const MOST_ROUNDS = 8;
+
+export interface PlanOptions<Reading, Writing> {
+  store: Store;
+  view: View;
+  reading: Reading;
+  reconcilers: readonly AnyReconciler<Reading, Writing>[];
+  classify(error: unknown): Failure;
+  author: Author;
+  /** RFC 3339, for documents that do not exist yet. */
+  now: string;
+  /** Manifests to apply and documents to delete; none of both: what is pending as things stand. */
+  documents: readonly Manifest[];
+  deletions: readonly Reference[];
+  manager: string;
+}
+
+export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, Writing>): Promise<Plan> {
+  const { store, view, author, reconcilers, documents, deletions } = options;
+  const overlay = new OverlayView(view, `${author.user} through ${author.via}`);
+  const wanted = new Set<string>();
+  const wake = (changed: Document) => {
+    for (const reconciler of reconcilers) {
+      if (reconciler.kind === changed.kind) wanted.add(`${reconciler.kind} ${reconciler.key(changed)}`);
+      if (!reconciler.watches?.includes(changed.kind)) continue;
+      for (const key of reconciler.wakes?.(changed, overlay) ?? []) wanted.add(`${reconciler.kind} ${key}`);
+    }
+  };
+  if (documents.length + deletions.length === 0) {
+    for (const reconciler of reconcilers) {
+      for (const document of view.list(reconciler.kind))
+        wanted.add(`${reconciler.kind} ${reconciler.key(document)}`);
+    }
+  } else {
+    const writes: Write[] = [
+      ...documents.map((document): Write => ({ verb: 'apply', document, manager: options.manager })),
+      ...deletions.map((reference): Write => ({ verb: 'delete', reference })),
+    ];
+    for (const { outcome, document } of await store.write(writes, author, { dryRun: true })) {
+      if (outcome === 'deleted') overlay.remove({ kind: document.kind, name: document.metadata.name });
+      else overlay.put(document);
+      wake(document);
+    }
+  }
+  return follow(options, overlay, wanted, wake);
+}
+
+async function follow<Reading, Writing>(
+  options: PlanOptions<Reading, Writing>,
+  overlay: OverlayView,
+  wanted: Set<string>,
+  wake: (changed: Document) => void,
+): Promise<Plan> {
+  const plan: Plan = { steps: [], problems: [] };
+  const done = new Map<string, string>();
+  for (let round = 0; round < MOST_ROUNDS && wanted.size > 0; round += 1) {
+    const batch = [...wanted];
+    wanted.clear();
+    for (const entry of batch) {
+      const reconciler = options.reconcilers.find(({ kind }) => entry.startsWith(`${kind} `));
+      if (!reconciler) continue;
+      const result = await planKey(reconciler, entry.slice(reconciler.kind.length + 1), overlay, options);
+      const before = done.get(entry);
+      const text = JSON.stringify(result.steps.map(({ step }) => [step.type, step.target, step.because]));
+      if (before === text) continue;
+      done.set(entry, text);
+      const own = (steps: PlannedStep[]) => steps.filter((planned) => planned.key !== entry);
+      plan.steps = [...own(plan.steps), ...result.steps.map((planned) => ({ ...planned, key: entry }))];
+      plan.problems = [...plan.problems.filter((problem) => problem.key !== entry), ...result.problems];
+      for (const { step } of result.steps) followChild(step, overlay, options, wake);
+    }
+  }
+  return {
+    steps: plan.steps.map(({ document, step }) => ({ document, step: publicStep(step) })),
+    problems: plan.problems.map(({ document, reason, message }) => ({ document, reason, message })),
+  };
+}
+
+async function planKey<Reading, Writing>(
+  reconciler: AnyReconciler<Reading, Writing>,
+  key: string,
+  overlay: OverlayView,
+  { reading, classify, now }: PlanOptions<Reading, Writing>,
+): Promise<Plan> {
+  const want = reconciler.want(key, overlay);
+  if (want === undefined) return { steps: [], problems: [] };
+  const documents = reconciler.documents(want);
+  const main: Reference = documents[0]
+    ? { kind: documents[0].kind, name: documents.length === 1 ? documents[0].metadata.name : key }
+    : { kind: reconciler.kind, name: key };
+  try {
+    const have = await reconciler.observe(want, reading);
+    const steps = reconciler.diff(want, have);
+    const problems = reconciler
+      .status(want, have, { pending: steps, now })
+      .flatMap(({ document, blocked }) => {
+        if (!blocked) return [];
+        const reference = { kind: document.kind, name: document.metadata.name };
+        return [{ document: reference, ...blocked, key: `${reconciler.kind} ${key}` }];
+      });
+    return { steps: steps.map((step) => ({ document: main, step })), problems };
+  } catch (error) {
+    const { reason, message } = classify(error);
+    return { steps: [], problems: [{ document: main, reason, message, key: `${reconciler.kind} ${key}` }] };
+  }
+}
+
+function followChild<Reading, Writing>(
+  step: Step,
+  overlay: OverlayView,
+  { now }: PlanOptions<Reading, Writing>,
+  wake: (changed: Document) => void,
+): void {
+  if (!step.child) return;
+  if ('delete' in step.child) {
+    const present = overlay.get(step.child.delete.kind, step.child.delete.name);
+    if (!present) return;
+    const deleting = { ...present, metadata: { ...present.metadata, deletionTimestamp: now } };
+    overlay.put(deleting);
+    wake(deleting);
+    return;
+  }
+  const { apply } = step.child;
+  const present = overlay.get(apply.kind, apply.metadata.name);
+  const generation = (present?.metadata.generation ?? 0) + 1;
+  const child: Document = {
+    apiVersion: apply.apiVersion,
+    kind: apply.kind,
+    metadata: {
+      uid: `planned-${apply.kind}-${apply.metadata.name}`,
+      resourceVersion: '0',
+      creationTimestamp: now,
+      ...present?.metadata,
+      name: apply.metadata.name,
+      generation,
+    },
+    spec: apply.spec ?? {},
+    ...(present?.status ? { status: present.status } : {}),
+  };
+  overlay.put(child);
+  wake(child);
+}

@@ -1,0 +1,405 @@
+/**
+ * One run of one key: look, plan, do, look again, until nothing is left; then the status. Called by the engine with a key that
+ * its queue gave out. It decides nothing about when to run again: it answers how it went.
+ */
+import type { Document, Json, Operation } from '../../resources/document.ts';
+import { type Clock, timestamp } from '../clock.ts';
+import type { Author, Store, Write } from '../store/types.ts';
+import {
+  type AnyReconciler,
+  type ChildDocuments,
+  type Failure,
+  ReconcileError,
+  type Run,
+  type Step,
+  type View,
+} from './contract.ts';
+import type { EventRecorder } from './events.ts';
+import { composeStatus, type StatusContext, saysTheSame } from './status.ts';
+
+export const CONTROLLER: Author = { user: 'holdfast', via: 'controller' };
+/** Looking and planning again this often in one run is a loop, not progress. */
+const MOST_ROUNDS = 20;
+/** The same step needed again right after it was done. */
+const MOST_INEFFECTIVE = 3;
+const OBSERVE_DEADLINE_SECONDS = 90;
+const STEP_DEADLINE_SECONDS = 120;
+/** Shorter steps are not worth a write of status. */
+const SHOW_OPERATION_AFTER_MILLISECONDS = 700;
+
+export interface RunDependencies<Reading, Writing> {
+  store: Store;
+  view: View;
+  clock: Clock;
+  reading: Reading;
+  writing: Writing;
+  events: EventRecorder;
+  /** Turns what a driver threw into a failure. */
+  classify(error: unknown): Failure;
+}
+
+/** What runs now, for whoever asks, cancels or supersedes it. */
+export interface RunningStep {
+  documents: readonly Document[];
+  step?: Step;
+  startedAt: string;
+  abort(reason: Error): void;
+}
+
+export type Superseded = 'superseded';
+export interface RunResult {
+  outcome: 'converged' | 'retry' | 'terminal' | 'waiting' | 'again';
+  failure?: Failure;
+  requeueAfterSeconds?: number;
+}
+
+/** Aborts a step because the document has a newer generation. The run goes on with that. */
+export class SupersededError extends Error {}
+
+export class KeyRun<Reading, Writing> {
+  readonly #reconciler: AnyReconciler<Reading, Writing>;
+  readonly #key: string;
+  readonly #dependencies: RunDependencies<Reading, Writing>;
+  readonly #shutdown: AbortSignal;
+  readonly running: RunningStep;
+  #want: unknown;
+  #have: unknown;
+  #pending: Step[] = [];
+  #operation: Operation | undefined;
+  #stalled: StatusContext['stalled'];
+  #current: AbortController | undefined;
+
+  constructor(
+    reconciler: AnyReconciler<Reading, Writing>,
+    key: string,
+    dependencies: RunDependencies<Reading, Writing>,
+    shutdown: AbortSignal,
+  ) {
+    this.#reconciler = reconciler;
+    this.#key = key;
+    this.#dependencies = dependencies;
+    this.#shutdown = shutdown;
+    this.running = {
+      documents: [],
+      startedAt: timestamp(dependencies.clock),
+      abort: (reason) => this.#current?.abort(reason),
+    };
+  }
+
+  async run(): Promise<RunResult> {
+    this.#want = this.#reconciler.want(this.#key, this.#dependencies.view);
+    if (this.#want === undefined) return { outcome: 'converged' };
+    const failure = await this.#converge();
+    if (this.#shutdown.aborted) return { outcome: 'again' };
+    if (this.#want === undefined) return { outcome: 'converged' };
+    await this.#writeStatuses(failure);
+    if (!failure && this.#pending.length === 0) await this.#removeFinalizers();
+    if (failure) {
+      const outcome = failure.kind === 'retryable' ? 'retry' : failure.kind;
+      return { outcome, failure };
+    }
+    const requeueAfterSeconds =
+      this.#have === undefined ? undefined : this.#reconciler.requeueAfterSeconds?.(this.#want, this.#have);
+    return { outcome: 'converged', ...(requeueAfterSeconds === undefined ? {} : { requeueAfterSeconds }) };
+  }
+
+  /** Rounds of look, plan and do. Leaves what was seen last in #want, #have and #pending. */
+  async #converge(): Promise<Failure | undefined> {
+    let lastDone = '';
+    let ineffective = 0;
+    for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      const looked = await this.#look();
+      if (looked) return looked;
+      if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
+      const signature = JSON.stringify(
+        this.#pending.map(({ type, target, because }) => [type, target, because]),
+      );
+      ineffective = signature === lastDone ? ineffective + 1 : 0;
+      if (ineffective >= MOST_INEFFECTIVE) return this.#looping();
+      lastDone = signature;
+      const failure = await this.#doSteps();
+      if (this.#shutdown.aborted) return undefined;
+      if (failure) {
+        await this.#look();
+        return failure;
+      }
+    }
+    return this.#looping();
+  }
+
+  /** Sets want, have and pending anew. Answers a failure when the world could not be looked at. */
+  async #look(): Promise<Failure | undefined> {
+    const { view, reading, classify } = this.#dependencies;
+    this.#want = this.#reconciler.want(this.#key, view);
+    if (this.#want === undefined) return undefined;
+    this.running.documents = this.#reconciler.documents(this.#want);
+    try {
+      this.#have = await this.#bounded(OBSERVE_DEADLINE_SECONDS, 'looking', () =>
+        this.#reconciler.observe(this.#want, reading),
+      );
+      this.#pending = this.#reconciler.diff(this.#want, this.#have);
+      return undefined;
+    } catch (error) {
+      this.#have = undefined;
+      this.#pending = [];
+      return classify(error);
+    }
+  }
+
+  async #doSteps(): Promise<Failure | undefined> {
+    const steps = this.#pending;
+    for (const [index, step] of steps.entries()) {
+      const failure = await this.#doStep(step, index, steps.length);
+      if (failure === 'superseded') return undefined;
+      if (failure || this.#shutdown.aborted) return failure;
+      if (step.replan) return undefined;
+    }
+    return undefined;
+  }
+
+  async #doStep(step: Step, index: number, count: number): Promise<Failure | Superseded | undefined> {
+    const { clock, events, classify, writing } = this.#dependencies;
+    const deadlineSeconds = step.deadlineSeconds ?? STEP_DEADLINE_SECONDS;
+    const resumed = this.#checkpointOf(step);
+    this.#operation = {
+      id: clock.uuid(),
+      type: step.type,
+      target: step.target,
+      step: index + 1,
+      steps: count,
+      message: step.message,
+      startedAt: timestamp(clock),
+      deadline: new Date(clock.now() + deadlineSeconds * 1000).toISOString(),
+      ...(resumed === undefined ? {} : { checkpoint: resumed }),
+    };
+    this.running.step = step;
+    const hideOperation = this.#showOperationLater();
+    try {
+      await this.#bounded(deadlineSeconds, step.type, (signal) =>
+        this.#reconciler.converge(step, writing, this.#runFor(signal, resumed)),
+      );
+      for (const document of this.#regarding(step)) {
+        events.record({
+          regarding: document,
+          type: 'Normal',
+          reason: step.type,
+          message: step.message,
+          step,
+        });
+      }
+      return undefined;
+    } catch (error) {
+      if (this.#shutdown.aborted) return undefined;
+      if (error instanceof SupersededError) return 'superseded';
+      const failure = { ...classify(error), step };
+      if (failure.kind !== 'waiting') this.#recordFailure(failure, step);
+      return failure;
+    } finally {
+      await hideOperation();
+      this.#operation = undefined;
+      delete this.running.step;
+    }
+  }
+
+  #recordFailure(failure: Failure, step: Step): void {
+    for (const regarding of this.#regarding(step)) {
+      this.#dependencies.events.record({
+        regarding,
+        type: 'Warning',
+        reason: failure.reason,
+        message: failure.message,
+        step,
+      });
+    }
+  }
+
+  /** Documents that an event of the step is about: those it names in its reasons, or all where the key is one document. */
+  #regarding(step: Step): readonly Document[] {
+    const { documents } = this.running;
+    if (documents.length <= 1 || !step.regarding) return documents.slice(0, documents.length <= 1 ? 1 : 0);
+    return documents.filter((document) => step.regarding?.includes(document.metadata.name));
+  }
+
+  #runFor(signal: AbortSignal, resumed: Json | undefined): Run {
+    const { clock } = this.#dependencies;
+    let lastShown = clock.monotonic();
+    return {
+      signal,
+      resumed,
+      progress: (percent, message) => {
+        if (!this.#operation) return;
+        const { percent: _old, ...rest } = this.#operation;
+        this.#operation = {
+          ...rest,
+          message,
+          ...(percent === undefined ? {} : { percent: Math.round(percent) }),
+        };
+        if (clock.monotonic() - lastShown < 1000) return;
+        lastShown = clock.monotonic();
+        void this.#writeStatuses(undefined).catch(() => undefined);
+      },
+      checkpoint: async (value) => {
+        if (this.#operation) this.#operation = { ...this.#operation, checkpoint: value };
+        await this.#writeStatuses(undefined);
+      },
+      documents: this.#children(),
+      event: (type, reason, message) => {
+        for (const regarding of this.running.documents.slice(0, 1)) {
+          this.#dependencies.events.record({ regarding, type, reason, message });
+        }
+      },
+    };
+  }
+
+  #children(): ChildDocuments {
+    const { store } = this.#dependencies;
+    return {
+      exists: (reference) => store.get(reference.kind, reference.name) !== undefined,
+      apply: async (owner, child) => {
+        const { apiVersion, kind, metadata } = owner;
+        const reference = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true };
+        const document = { ...child, metadata: { ...child.metadata, ownerReferences: [reference] } };
+        await store.write([{ verb: 'applyChild', document }], CONTROLLER);
+      },
+      delete: async (reference) => {
+        if (!store.get(reference.kind, reference.name)) return;
+        await store.write([{ verb: 'delete', reference }], CONTROLLER);
+      },
+    };
+  }
+
+  /** Runs with a signal that aborts on deadline, shutdown and `running.abort`, and does not wait for what ignores it. */
+  async #bounded<T>(seconds: number, what: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock } = this.#dependencies;
+    const controller = new AbortController();
+    this.#current = controller;
+    const late = () =>
+      controller.abort(
+        new ReconcileError(
+          'retryable',
+          'DeadlineExceeded',
+          `${what} did not end within ${seconds} s; it is tried again`,
+        ),
+      );
+    const cancelDeadline = clock.after(seconds * 1000, late);
+    const onShutdown = () => controller.abort(this.#shutdown.reason);
+    this.#shutdown.addEventListener('abort', onShutdown, { once: true });
+    if (this.#shutdown.aborted) onShutdown();
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        const abandon = () => reject(controller.signal.reason);
+        if (controller.signal.aborted) return abandon();
+        controller.signal.addEventListener('abort', abandon, { once: true });
+        work(controller.signal).then(resolve, (error) =>
+          reject(controller.signal.aborted ? controller.signal.reason : error),
+        );
+      });
+    } finally {
+      cancelDeadline();
+      this.#shutdown.removeEventListener('abort', onShutdown);
+      this.#current = undefined;
+    }
+  }
+
+  /** Shows a long step in status while it runs; the answer ends that, and waits for what is being written. */
+  #showOperationLater(): () => Promise<void> {
+    let written: Promise<unknown> = Promise.resolve();
+    if (this.running.documents.length !== 1) return () => Promise.resolve();
+    const cancel = this.#dependencies.clock.after(SHOW_OPERATION_AFTER_MILLISECONDS, () => {
+      written = this.#writeStatuses(undefined).catch(() => undefined);
+    });
+    return async () => {
+      cancel();
+      await written;
+    };
+  }
+
+  #checkpointOf(step: Step): Json | undefined {
+    const left =
+      this.running.documents.length === 1 ? this.running.documents[0]?.status?.operation : undefined;
+    return left?.type === step.type && left.target === step.target ? left.checkpoint : undefined;
+  }
+
+  #isSuspended(): boolean {
+    const { documents } = this.running;
+    return documents.length > 0 && documents.every((document) => document.spec['suspend'] === true);
+  }
+
+  #looping(): Failure {
+    const step = this.#pending[0];
+    const reason = step?.because[0];
+    const shown = (value: Json | undefined) => (value === undefined ? 'nothing' : JSON.stringify(value));
+    const difference = reason
+      ? `${reason.field}: found ${shown(reason.found)}, wanted ${shown(reason.wanted)}`
+      : '';
+    const message = `${step?.type ?? 'a step'} on ${step?.target ?? this.#key} is needed again right after it was done (${difference}); something else changes it back`;
+    this.#stalled = { reason: 'Looping', message };
+    return { kind: 'terminal', reason: 'Looping', message, ...(step ? { step } : {}) };
+  }
+
+  async #writeStatuses(failure: Failure | undefined): Promise<void> {
+    const { store, clock } = this.#dependencies;
+    const now = timestamp(clock);
+    const drafts = this.#reconciler.status(this.#want, this.#have, {
+      pending: this.#pending,
+      now,
+      ...(failure ? { failure } : {}),
+    });
+    const context = this.#statusContext(now, failure);
+    const writes: Write[] = [];
+    for (const draft of drafts) {
+      const { kind, metadata } = draft.document;
+      const present = store.get(kind, metadata.name);
+      if (!present || present.metadata.uid !== metadata.uid) continue;
+      if (saysTheSame(present.status, composeStatus(present, draft, context))) continue;
+      writes.push({
+        verb: 'status',
+        reference: { kind, name: metadata.name },
+        uid: metadata.uid,
+        status: (document) => composeStatus(document, draft, context),
+      });
+    }
+    // A document that goes meanwhile must not cost the others their status.
+    await Promise.all(writes.map((write) => store.write([write], CONTROLLER).catch(ignoreGone)));
+  }
+
+  #statusContext(now: string, failure: Failure | undefined): StatusContext {
+    const context: StatusContext = { now };
+    const step = this.#pending[0];
+    if (this.#operation) context.operation = this.#operation;
+    if (this.#stalled) context.stalled = this.#stalled;
+    else if (failure?.kind === 'terminal')
+      context.stalled = { reason: failure.reason, message: failure.message };
+    else if (failure) context.reconciling = { reason: failure.reason, message: failure.message };
+    else if (this.#isSuspended()) {
+      if (step)
+        context.stalled = {
+          reason: 'Suspended',
+          message: `suspended with ${this.#pending.length} steps to do`,
+        };
+    } else if (this.#operation || step) {
+      const message = this.#operation?.message ?? step?.message ?? '';
+      context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };
+    }
+    return context;
+  }
+
+  async #removeFinalizers(): Promise<void> {
+    const { store } = this.#dependencies;
+    const { finalizer } = this.#reconciler;
+    if (!finalizer || this.#want === undefined) return;
+    const gone = this.#reconciler
+      .documents(this.#want)
+      .filter(({ metadata }) => metadata.deletionTimestamp && metadata.finalizers?.includes(finalizer));
+    const writes = gone.map(({ kind, metadata }): Write => {
+      const reference = { kind, name: metadata.name };
+      return { verb: 'finalizers', reference, uid: metadata.uid, remove: [finalizer] };
+    });
+    await Promise.all(writes.map((write) => store.write([write], CONTROLLER).catch(ignoreGone)));
+  }
+}
+
+function ignoreGone(error: unknown): void {
+  const reason = (error as { reason?: string }).reason;
+  if (reason !== 'NotFound' && reason !== 'Conflict') throw error;
+}

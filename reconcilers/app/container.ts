@@ -1,0 +1,179 @@
+/**
+ * The neutral description of an App's container, and the hash by which a container that is there is known to fit. Pure.
+ *
+ * The hash is taken over what is wanted in canonical form with defaults left out, so that a newer Holdfast that knows one more
+ * default gives the same hash. Settings are the facts of the older platform's containers where it had them (read-only root,
+ * writable /run and /tmp, half the limit as memory and all of it with swap, cpu shares, search domain).
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Json } from '../../resources/document.ts';
+import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
+
+/** Label with the canonical settings themselves, so that a difference can be named later. Values of env are digests. */
+export const SETTINGS_LABEL = 'dev.holdfast.settings';
+
+const STOP_SECONDS = 10;
+const DEFAULTS: Record<string, Json> = {
+  tty: true,
+  readOnlyRoot: true,
+  cpuShares: 512,
+  pidsLimit: 4096,
+  dnsSearch: ['.'],
+  dropCapabilities: ['NET_RAW'],
+  log: { maxSize: '10m', maxFiles: 3 },
+  stopSeconds: STOP_SECONDS,
+};
+
+export interface ContainerInputs {
+  app: { name: string; uid: string; generation: number };
+  imageId: string;
+  command?: readonly string[];
+  env: Readonly<Record<string, string>>;
+  network: string;
+  address: string;
+  dns: readonly string[];
+  /** Folders that are kept: where in the container, and which folder on the host. */
+  data: readonly { path: string; folder: string }[];
+  ports: readonly { containerPort: number; hostPort: number }[];
+  readOnlyRoot: boolean;
+  memoryWithSwap?: number;
+  pidsLimit: number;
+  apparmorProfile?: string;
+}
+
+export function containerName(app: string): string {
+  return `holdfast-app-${app}`;
+}
+
+/** /data/files → data-files. Two paths never give the same name within one App: the path is checked before. */
+export function pathSlug(path: string): string {
+  const plain = path
+    .replace(/^\/+/, '')
+    .replace(/[^a-zA-Z0-9]+/g, '-')
+    .toLowerCase();
+  return plain === '' ? 'root' : plain;
+}
+
+/** Flat, sorted, without defaults; env values as digests. What the hash is taken over. */
+export function canonicalSettings(inputs: ContainerInputs): Record<string, Json> {
+  const settings: Record<string, Json> = {
+    image: inputs.imageId,
+    network: inputs.network,
+    address: inputs.address,
+    readOnlyRoot: inputs.readOnlyRoot,
+    pidsLimit: inputs.pidsLimit,
+  };
+  if (inputs.command) settings['command'] = [...inputs.command];
+  if (inputs.dns.length > 0) settings['dns'] = [...inputs.dns];
+  if (inputs.memoryWithSwap !== undefined) settings['memory'] = inputs.memoryWithSwap;
+  if (inputs.apparmorProfile) settings['apparmorProfile'] = inputs.apparmorProfile;
+  for (const { path, folder } of inputs.data) settings[`mounts.${path}`] = folder;
+  for (const { containerPort, hostPort } of inputs.ports) settings[`ports.${hostPort}`] = containerPort;
+  for (const [name, value] of Object.entries(inputs.env)) settings[`env.${name}`] = digest(value, 12);
+  const different = Object.entries(settings).filter(([field, value]) => !isDefault(field, value));
+  return Object.fromEntries(different.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isDefault(field: string, value: Json): boolean {
+  return field in DEFAULTS && JSON.stringify(DEFAULTS[field]) === JSON.stringify(value);
+}
+
+export function settingsHash(settings: Record<string, Json>): string {
+  return digest(JSON.stringify(settings), 24);
+}
+
+function digest(text: string, length: number): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, length);
+}
+
+export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
+  const { app } = inputs;
+  const settings = canonicalSettings(inputs);
+  const hash = settingsHash(settings);
+  const volume = (part: string) => `${containerName(app.name)}-${hash.slice(0, 8)}-${part}`;
+  const scratch = ['/run', '/tmp'].map(
+    (target): Mount => ({ type: 'volume', source: volume(pathSlug(target)), target }),
+  );
+  const kept = inputs.data.map(
+    ({ path, folder }): Mount => ({
+      type: 'volume',
+      source: volume(`kept-${pathSlug(path)}`),
+      target: path,
+      device: folder,
+    }),
+  );
+  return {
+    hash,
+    name: containerName(app.name),
+    image: inputs.imageId,
+    ...(inputs.command ? { command: [...inputs.command] } : {}),
+    env: { ...inputs.env },
+    labels: {
+      [LABEL.managed]: 'true',
+      [LABEL.kind]: 'App',
+      [LABEL.name]: app.name,
+      [LABEL.uid]: app.uid,
+      [LABEL.hash]: hash,
+      [LABEL.generation]: String(app.generation),
+      [SETTINGS_LABEL]: JSON.stringify(settings),
+    },
+    tty: true,
+    network: { name: inputs.network, address: inputs.address },
+    dns: [...inputs.dns],
+    dnsSearch: ['.'],
+    mounts: [...scratch, ...kept],
+    ports: inputs.ports.map(({ containerPort, hostPort }) => ({ containerPort, hostPort, protocol: 'tcp' })),
+    readOnlyRoot: inputs.readOnlyRoot,
+    ...(inputs.memoryWithSwap === undefined ? {} : { memoryWithSwap: inputs.memoryWithSwap }),
+    cpuShares: 512,
+    pidsLimit: inputs.pidsLimit,
+    restartPolicy: 'always',
+    dropCapabilities: ['NET_RAW'],
+    ...(inputs.apparmorProfile ? { apparmorProfile: inputs.apparmorProfile } : {}),
+    log: { maxSize: '10m', maxFiles: 3 },
+    stopSeconds: STOP_SECONDS,
+  };
+}
+
+export interface SettingsDifference {
+  field: string;
+  found?: Json;
+  wanted?: Json;
+}
+
+/** What differs between the settings that a container was made with and those wanted now. Never shows env values. */
+export function settingsDifferences(
+  foundLabel: string | undefined,
+  wanted: Record<string, Json>,
+): SettingsDifference[] {
+  const found = parseSettings(foundLabel);
+  if (!found) return [{ field: 'container.labels', found: foundLabel === undefined ? null : 'unreadable' }];
+  const fields = [...new Set([...Object.keys(found), ...Object.keys(wanted)])].sort();
+  return fields
+    .filter((field) => JSON.stringify(found[field]) !== JSON.stringify(wanted[field]))
+    .map((field) => {
+      if (field.startsWith('env.')) return { field };
+      return {
+        field,
+        ...(found[field] === undefined ? {} : { found: found[field] }),
+        ...(wanted[field] === undefined ? {} : { wanted: wanted[field] }),
+      };
+    });
+}
+
+function parseSettings(label: string | undefined): Record<string, Json> | undefined {
+  try {
+    const value: unknown = JSON.parse(label ?? '');
+    return value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? (value as Record<string, Json>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Folder of everything that an App keeps. */
+export function appFolder(stateFolder: string, app: string): string {
+  return join(stateFolder, 'apps', app);
+}

@@ -1,0 +1,484 @@
+/**
+ * From what an App should be and what is there to the steps between. Pure: the same list is printed as a plan and run.
+ *
+ *   wanted container    others of ours        steps
+ *   ------------------  --------------------  --------------------------------------------------------
+ *   missing             none                  create, start
+ *   missing             one runs              create beside it, switch (stop old, start new, prove), remove old
+ *   stands still        one runs              switch, remove old
+ *   stands still        none runs             start
+ *   runs                any                   remove the others, take over the name
+ *   runs, but changed behind our back         counts as another one: a fresh one is made
+ */
+import type { Because, Step } from '../../controller/engine/contract.ts';
+import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
+import type { ContainerSpec, RegistryAuth } from '../drivers/docker/index.ts';
+import type { ProbeTarget } from '../drivers/probe/index.ts';
+import {
+  canonicalSettings,
+  containerName,
+  containerSpec,
+  settingsDifferences,
+  settingsHash,
+} from './container.ts';
+import type { AppHave, SeenContainer } from './observe.ts';
+import type { AppDocument, AppWant } from './want.ts';
+
+/** What each step needs to be done. Never printed: it may hold secret values. */
+export type AppWork =
+  | { type: 'LeaseAddress'; uid: string; network: { subnet: string; gateway: string } }
+  | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
+  | { type: 'DeleteSite'; name: string }
+  | { type: 'CreateFolders'; folders: readonly string[] }
+  | { type: 'PullImage'; image: string; auth?: RegistryAuth }
+  | { type: 'CreateContainer'; spec?: ContainerSpec }
+  | { type: 'StartContainer'; uid: string; hash: string }
+  | { type: 'SwitchContainer'; uid: string; hash: string; probe?: ProbeTarget }
+  | { type: 'StopContainer'; id: string }
+  | { type: 'UnpauseContainer'; id: string }
+  | { type: 'SetRestartPolicy'; id: string }
+  | { type: 'RestartContainer'; id: string; asked: string }
+  | { type: 'RemoveContainer'; id: string; afterSite?: string }
+  | { type: 'RenameContainer'; uid: string; hash: string; name: string }
+  | { type: 'ReleaseAddress'; uid: string }
+  | { type: 'DeleteData'; folder: string };
+
+export interface AppStep extends Step {
+  readonly type: AppWork['type'];
+  readonly work: AppWork;
+}
+
+const POLICY = 'restartPolicy';
+
+/** Why there are no steps although things are not as wanted, or undefined. */
+export function obstacle(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+  if (want.deleting) return undefined;
+  return want.blocked ?? rolledBack(want, have);
+}
+
+/** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
+function rolledBack(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+  const rollout = want.document.status?.rollout;
+  if (rollout?.state !== 'failed' || !have.inputs) return undefined;
+  const hash = settingsHash(canonicalSettings(have.inputs));
+  if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
+    return undefined;
+  const retried = want.document.metadata.annotations?.[ANNOTATION.retriedAt];
+  if (retried !== undefined && retried > (rollout.at ?? '')) return undefined;
+  return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
+}
+
+export function diffApp(want: AppWant, have: AppHave): AppStep[] {
+  if (want.deleting) return teardown(want, have);
+  if (want.blocked ?? want.waiting ?? obstacle(want, have)) return [];
+  const steps: AppStep[] = [];
+  if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
+  const site = applySite(want, have);
+  if (site) steps.push(site);
+  if (want.app.state === 'stopped') return [...steps, ...stop(want, have)];
+  steps.push(...createFolders(want, have), ...pullImage(want, have));
+  return [...steps, ...containerSteps(want, have)];
+}
+
+function inSubnet(address: string, { network }: AppWant): boolean {
+  if (!network) return true;
+  const [base = '', bits = '32'] = network.subnet.split('/');
+  const mask = (text: string) => {
+    const value = text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+    return Math.floor(value / 2 ** (32 - Number(bits)));
+  };
+  return mask(address) === mask(base);
+}
+
+function step(
+  work: AppWork,
+  fields: Omit<AppStep, 'type' | 'action' | 'impact' | 'work'> & Partial<Pick<AppStep, 'action' | 'impact'>>,
+): AppStep {
+  return { action: 'change', impact: 'none', ...fields, type: work.type, work };
+}
+
+function because(want: AppWant, field: string, found: Json, wanted: Json, cause?: string): Because[] {
+  return [{ field, found, wanted, cause: cause ?? want.cause() }];
+}
+
+function leaseAddress(want: AppWant, have: AppHave): AppStep {
+  const { uid } = want.document.metadata;
+  const network = want.network ?? { subnet: '', gateway: '' };
+  return step(
+    { type: 'LeaseAddress', uid, network },
+    {
+      target: `address/${uid}`,
+      action: 'create',
+      message: `take a free address of ${want.network?.subnet ?? 'the network'}`,
+      because: because(want, 'status.address', have.address ?? null, 'an address of the network'),
+      replan: true,
+      knownLater: ['address'],
+    },
+  );
+}
+
+export function wantedSite(want: AppWant, have: AppHave): Manifest {
+  const { name } = want.document.metadata;
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Site',
+    metadata: { name },
+    spec: {
+      hosts: want.hosts,
+      domain: want.app.domain,
+      upstream: { address: have.address ?? have.nextAddress ?? '0.0.0.0', port: want.app.httpPort },
+      state: want.app.state,
+    },
+  };
+}
+
+function applySite(want: AppWant, have: AppHave): AppStep | undefined {
+  const child = wantedSite(want, have);
+  const found = (want.site?.spec ?? {}) as Record<string, Json>;
+  const wanted = child.spec as Record<string, Json>;
+  const fields = Object.keys(wanted).filter((field) => !sameJson(found[field], wanted[field]));
+  if (want.site && fields.length === 0) return undefined;
+  const reasons = want.site
+    ? fields.flatMap((field) =>
+        because(want, `site.${field}`, found[field] ?? null, wanted[field] ?? null, causeOfSite(want)),
+      )
+    : because(want, 'site', null, want.url ?? '', causeOfSite(want));
+  return step(
+    { type: 'ApplySite', owner: want.document, site: child },
+    {
+      target: `site/${child.metadata.name}`,
+      action: want.site ? 'change' : 'create',
+      message: `${want.site ? 'change' : 'make'} the site ${want.url ?? ''}`,
+      because: reasons,
+      child: { apply: child },
+    },
+  );
+}
+
+function causeOfSite(want: AppWant): string {
+  return isFresh(want) ? want.cause() : 'drift';
+}
+
+/** The status does not speak of this generation yet. */
+function isFresh({ document }: AppWant): boolean {
+  return document.status?.observedGeneration !== document.metadata.generation;
+}
+
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'undefined';
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonical(entry)}`).join(',')}}`;
+}
+
+function createFolders(want: AppWant, have: AppHave): AppStep[] {
+  if (have.missingFolders.length === 0) return [];
+  return [
+    step(
+      { type: 'CreateFolders', folders: have.missingFolders },
+      {
+        target: `folders/${want.document.metadata.name}`,
+        action: 'create',
+        message: `make ${have.missingFolders.join(', ')}`,
+        because: because(
+          want,
+          'data',
+          null,
+          have.missingFolders,
+          have.containers.length > 0 ? 'drift' : undefined,
+        ),
+      },
+    ),
+  ];
+}
+
+function pullImage(want: AppWant, have: AppHave): AppStep[] {
+  if (have.image) return [];
+  return [
+    step(
+      { type: 'PullImage', image: want.app.image, ...(want.auth ? { auth: want.auth } : {}) },
+      {
+        target: `image/${want.app.image}`,
+        action: 'create',
+        message: `pull ${want.app.image}`,
+        because: because(want, 'image', null, want.app.image),
+        deadlineSeconds: 3600,
+        interruptible: true,
+        replan: true,
+        knownLater: ['digest'],
+      },
+    ),
+  ];
+}
+
+function containerSteps(want: AppWant, have: AppHave): AppStep[] {
+  const { name } = want.document.metadata;
+  const settings = have.inputs ? canonicalSettings(have.inputs) : undefined;
+  const hash = settings && have.address !== undefined ? settingsHash(settings) : '';
+  const fits = (container: SeenContainer) => container.hash === hash && !hasDrifted(container, want, have);
+  const current = have.containers.filter(fits).sort(runningFirst)[0];
+  const others = have.containers.filter((container) => container !== current);
+  const steps: AppStep[] = [];
+  const replaced = others.find(isUp);
+  const reasons = containerReasons(want, have, settings, current ? undefined : (replaced ?? others[0]));
+  const target = `container/${containerName(name)}`;
+  if (!current) {
+    const message = others.length > 0 ? 'make the new container beside the old one' : 'make the container';
+    const spec = have.inputs && { ...containerSpec(have.inputs), name: freeName(name, have.containers) };
+    const work: AppWork = { type: 'CreateContainer', ...(spec ? { spec } : {}) };
+    steps.push(step(work, { target, action: 'create', message, because: reasons }));
+  }
+  if (!current || !isUp(current))
+    steps.push(startStep(want, have, { target, hash, replaced, current, reasons }));
+  else if (current.state === 'paused') {
+    const found = because(want, 'container.state', 'paused', 'running', 'drift');
+    steps.push(
+      step(
+        { type: 'UnpauseContainer', id: current.id },
+        { target, message: 'let the frozen container go on', because: found },
+      ),
+    );
+  } else steps.push(...restartPolicy(want, current, target), ...restart(want, current, target));
+  steps.push(...others.map((container) => removeOther(container, reasons, want)));
+  const ownName = current?.name === containerName(name) || (!current && others.length === 0);
+  if (!ownName) {
+    const found = current?.name ?? `${containerName(name)}-next`;
+    const reason = because(want, 'container.name', found, containerName(name), current ? 'drift' : undefined);
+    const { uid } = want.document.metadata;
+    const work: AppWork = { type: 'RenameContainer', uid, hash, name: containerName(name) };
+    steps.push(step(work, { target, message: 'give it the name of the App', because: reason }));
+  }
+  return steps;
+}
+
+interface Start {
+  target: string;
+  hash: string;
+  replaced: SeenContainer | undefined;
+  current: SeenContainer | undefined;
+  reasons: Because[];
+}
+
+function startStep(
+  want: AppWant,
+  have: AppHave,
+  { target, hash, replaced, current, reasons }: Start,
+): AppStep {
+  const { uid } = want.document.metadata;
+  const found = current
+    ? because(want, 'container.state', current.state, 'running', stateCause(want))
+    : reasons;
+  if (!replaced) {
+    return step(
+      { type: 'StartContainer', uid, hash },
+      { target, message: 'start the container', because: found },
+    );
+  }
+  const probe = probeTarget(want, have.address);
+  return step(
+    { type: 'SwitchContainer', uid, hash, ...(probe ? { probe } : {}) },
+    {
+      target,
+      impact: 'replace',
+      message: 'stop the old container, start the new one, and go back if it does not come up',
+      because: reasons.length > 0 ? reasons : found,
+      deadlineSeconds: 180,
+    },
+  );
+}
+
+function probeTarget(want: AppWant, address: string | undefined): ProbeTarget | undefined {
+  if (address === undefined || want.host === undefined) return undefined;
+  const { httpPort: port, healthCheckPath: path } = want.app;
+  return { address, port, path, host: want.host, timeoutMilliseconds: 2_000 };
+}
+
+/** The App's own name, or one beside it while another container of ours has that. */
+function freeName(app: string, containers: readonly SeenContainer[]): string {
+  const taken = new Set(containers.map(({ name }) => name));
+  const own = containerName(app);
+  let name = own;
+  for (let number = 1; taken.has(name); number += 1) name = `${own}-next${number === 1 ? '' : number}`;
+  return name;
+}
+
+function stateCause(want: AppWant): string {
+  return isFresh(want) ? want.cause() : 'drift';
+}
+
+/** A running container that would not come back after a reboot. Set at every start, so only drift is left to repair. */
+function restartPolicy(want: AppWant, current: SeenContainer, target: string): AppStep[] {
+  if (!current.drift.some(({ field }) => field === POLICY)) return [];
+  const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const message = 'let Docker start it again after a reboot';
+  return [step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason })];
+}
+
+function restart(want: AppWant, current: SeenContainer, target: string): AppStep[] {
+  const asked = want.document.metadata.annotations?.[ANNOTATION.restartedAt];
+  if (asked === undefined || asked === want.document.status?.restartedAt) return [];
+  const startedAt = current.details?.startedAt;
+  if (startedAt === undefined || Date.parse(startedAt) >= Date.parse(asked)) return [];
+  const field = `metadata.annotations.${ANNOTATION.restartedAt}`;
+  const reason = because(want, field, startedAt, asked, 'a restart was asked for');
+  return [
+    step(
+      { type: 'RestartContainer', id: current.id, asked },
+      {
+        target,
+        impact: 'restart',
+        message: 'restart the container',
+        because: reason,
+      },
+    ),
+  ];
+}
+
+function removeOther(container: SeenContainer, reasons: Because[], want: AppWant): AppStep {
+  return step(
+    { type: 'RemoveContainer', id: container.id },
+    {
+      target: `container/${container.id.slice(0, 12)}`,
+      action: 'delete',
+      message: `remove the old container ${container.id.slice(0, 12)}`,
+      because:
+        reasons.length > 0 ? reasons : because(want, 'container', container.name, null, 'a newer one serves'),
+    },
+  );
+}
+
+/** Running, or kept running by Docker, or frozen. */
+export function isUp({ state }: SeenContainer): boolean {
+  return state === 'running' || state === 'restarting' || state === 'paused';
+}
+
+function runningFirst(a: SeenContainer, b: SeenContainer): number {
+  return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
+}
+
+/** Its settings were changed, or it is not on the network where it should be. */
+function hasDrifted(container: SeenContainer, want: AppWant, have: AppHave): boolean {
+  return (
+    container.drift.some(({ field }) => field !== POLICY) || networkDrift(container, want, have) !== undefined
+  );
+}
+
+function networkDrift(
+  container: SeenContainer,
+  { network }: AppWant,
+  have: AppHave,
+): { found: string } | undefined {
+  if (container.state !== 'running' || !network) return undefined;
+  const found = container.addresses[network.name];
+  return found === have.address ? undefined : { found: found ?? 'not connected' };
+}
+
+/** Why the container that is there does not do. */
+function containerReasons(
+  want: AppWant,
+  have: AppHave,
+  settings: Record<string, Json> | undefined,
+  old: SeenContainer | undefined,
+): Because[] {
+  if (!old) {
+    const cause = isFresh(want) ? want.cause() : 'drift';
+    return because(want, 'container', null, containerName(want.document.metadata.name), cause);
+  }
+  if (!settings) return because(want, 'image', old.image, want.app.image);
+  const cause =
+    old.generation === String(want.document.metadata.generation) ? 'drift or a reference' : want.cause();
+  const changed = settingsDifferences(old.settings, settings).map((difference) => ({ ...difference, cause }));
+  const drifted = old.drift.map((difference) => ({ ...difference, cause: 'drift' }));
+  const network = networkDrift(old, want, have);
+  const moved = network
+    ? because(want, `network.${want.network?.name ?? ''}`, network.found, have.address ?? null, 'drift')
+    : [];
+  return [...changed, ...drifted, ...moved];
+}
+
+function stop(want: AppWant, have: AppHave): AppStep[] {
+  return have.containers.filter(isUp).map((container) =>
+    step(
+      { type: 'StopContainer', id: container.id },
+      {
+        target: `container/${container.id.slice(0, 12)}`,
+        impact: 'restart',
+        message: 'stop the container',
+        because: because(want, 'spec.state', container.state, 'stopped', stateCause(want)),
+      },
+    ),
+  );
+}
+
+function teardown(want: AppWant, have: AppHave): AppStep[] {
+  const { name, uid } = want.document.metadata;
+  const cause = `app/${name} is deleted`;
+  const gone = (field: string, found: Json) => because(want, field, found, null, cause);
+  const steps: AppStep[] = [];
+  if (want.site && !want.site.metadata.deletionTimestamp) {
+    const child = { delete: { kind: 'Site', name } };
+    const reason = gone('site', want.url ?? name);
+    steps.push(
+      step(
+        { type: 'DeleteSite', name },
+        {
+          target: `site/${name}`,
+          action: 'delete',
+          message: 'take down the site',
+          because: reason,
+          child,
+        },
+      ),
+    );
+  }
+  for (const container of have.containers) {
+    const message = 'stop and remove the container';
+    const target = `container/${container.id.slice(0, 12)}`;
+    steps.push(
+      step(
+        { type: 'RemoveContainer', id: container.id, afterSite: name },
+        {
+          target,
+          action: 'delete',
+          message,
+          because: gone('container', container.name),
+        },
+      ),
+    );
+  }
+  if (have.address !== undefined) {
+    const reason = gone('status.address', have.address);
+    steps.push(
+      step(
+        { type: 'ReleaseAddress', uid },
+        {
+          target: `address/${uid}`,
+          action: 'delete',
+          message: `give back ${have.address}`,
+          because: reason,
+        },
+      ),
+    );
+  }
+  if (want.deleteData && have.dataExists) {
+    const message = `delete all data of app/${name}`;
+    const target = `data/${name}`;
+    steps.push(
+      step(
+        { type: 'DeleteData', folder: have.folder },
+        {
+          target,
+          action: 'delete',
+          impact: 'data-loss',
+          message,
+          because: gone('data', name),
+        },
+      ),
+    );
+  }
+  return steps;
+}

@@ -1,0 +1,64 @@
+/** The reconciler of App: from a document to a container that serves, and stays that way. */
+import type { Reconciler, View } from '../../controller/engine/contract.ts';
+import { condition, type Document } from '../../resources/document.ts';
+import type { Reading, Writing } from '../world.ts';
+import { convergeApp } from './converge.ts';
+import { type AppStep, diffApp } from './diff.ts';
+import { type AppHave, observeApp } from './observe.ts';
+import { appStatus } from './status.ts';
+import { type AppWant, appWant } from './want.ts';
+
+export const APP_FINALIZER = 'holdfast.dev/app';
+const CRASH_RECHECK_SECONDS = 15;
+
+export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writing> = {
+  kind: 'App',
+  // Looking costs next to nothing and Docker bounds its own calls, so that many Apps come to know their sites at once and
+  // nginx is reloaded once.
+  parallelism: 256,
+  finalizer: APP_FINALIZER,
+  watches: ['App', 'Site', 'Secret', 'Platform'],
+  key: ({ metadata }) => metadata.name,
+  wakes,
+  want: appWant,
+  documents: ({ document }) => [document],
+  observe: observeApp,
+  diff: diffApp,
+  converge: convergeApp,
+  status: appStatus,
+  // Docker tells nothing when a container that it starts again and again is given up or comes up.
+  requeueAfterSeconds: (_want, { containers }) =>
+    containers.some(({ state }) => state === 'restarting') ? CRASH_RECHECK_SECONDS : undefined,
+};
+
+function wakes(changed: Document, view: View): readonly string[] {
+  const { kind, metadata } = changed;
+  if (kind === 'Site') return [metadata.name];
+  const apps = view.list('App');
+  const waiting = (document: Document) => isWaiting(document);
+  if (kind === 'App')
+    return names(apps.filter((app) => app.metadata.name !== metadata.name && hasConflict(app)));
+  if (kind === 'Platform') return names(apps);
+  return names(apps.filter((app) => waiting(app) || mentions(app, metadata.name)));
+}
+
+function names(documents: readonly Document[]): string[] {
+  return documents.map(({ metadata }) => metadata.name);
+}
+
+function hasConflict(app: Document): boolean {
+  const reason = condition(app, 'Ready')?.reason;
+  return reason === 'LocationConflict' || reason === 'PortConflict' || reason === 'PortInUse';
+}
+
+function isWaiting(app: Document): boolean {
+  return condition(app, 'Ready')?.reason === 'ReferenceNotFound';
+}
+
+/** Whether an App takes anything from this Secret. */
+function mentions(app: Document, secret: string): boolean {
+  const { env, imagePullSecret } = app.spec as { env?: unknown; imagePullSecret?: unknown };
+  if (imagePullSecret === secret) return true;
+  if (!Array.isArray(env)) return false;
+  return env.some((entry) => entry?.valueFrom?.secretKeyRef?.name === secret);
+}

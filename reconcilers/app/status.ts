@@ -1,0 +1,188 @@
+/** What can honestly be said of an App from what was seen. Pure. Ready is true only for this generation, and only when it serves. */
+import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
+import { ANNOTATION, condition } from '../../resources/document.ts';
+import { canonicalSettings, settingsHash } from './container.ts';
+import { type AppStep, isUp, obstacle } from './diff.ts';
+import { type AppHave, hasCrashed, type SeenContainer } from './observe.ts';
+import type { AppWant } from './want.ts';
+
+interface Verdict {
+  status: ConditionDraft['status'];
+  reason: string;
+  message: string;
+}
+
+export function appStatus(
+  want: AppWant,
+  have: AppHave | undefined,
+  outcome: Outcome<AppStep>,
+): StatusDraft[] {
+  const { document } = want;
+  if (!have) {
+    const failure = outcome.failure;
+    const reason = failure?.reason ?? 'NotLookedAt';
+    const message = `it is not known how it is: ${failure?.message ?? 'it was not looked at yet'}`;
+    const unknown = (type: string): ConditionDraft => ({ type, status: 'Unknown', reason, message });
+    return [{ document, conditions: [unknown('Ready'), unknown('Healthy')] }];
+  }
+  const blocked = obstacle(want, have);
+  const current = currentContainer(have);
+  const ready = verdict(want, have, current, outcome);
+  return [
+    {
+      document,
+      conditions: [
+        { type: 'Ready', ...ready },
+        { type: 'Healthy', ...healthVerdict(want, have, current) },
+      ],
+      ...(blocked ? { blocked } : {}),
+      fields: fields(want, have, current, outcome),
+    },
+  ];
+}
+
+/** The container that serves, or would. */
+function currentContainer(have: AppHave): SeenContainer | undefined {
+  return have.containers.find(isUp) ?? have.containers[0];
+}
+
+function verdict(
+  want: AppWant,
+  have: AppHave,
+  current: SeenContainer | undefined,
+  { pending, failure }: Outcome<AppStep>,
+): Verdict {
+  const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
+  if (want.deleting) {
+    const message = failure ? `${failure.reason}: ${failure.message}` : 'it is being taken down';
+    return no('Deleting', message);
+  }
+  const known = obstacle(want, have) ?? want.waiting ?? failure;
+  if (known) return no(known.reason, known.message);
+  if (want.document.spec['suspend'] === true && pending.length > 0) {
+    return no(
+      'Suspended',
+      `suspended with ${pending.length} steps to do, the first: ${pending[0]?.message ?? ''}`,
+    );
+  }
+  if (pending[0]) return no('Progressing', pending[0].message);
+  if (want.app.state === 'stopped')
+    return { status: 'True', reason: 'Stopped', message: 'it is stopped, as wanted' };
+  return serving(want, have, current);
+}
+
+function serving(want: AppWant, have: AppHave, current: SeenContainer | undefined): Verdict {
+  const no = (reason: string, message: string): Verdict => ({ status: 'False', reason, message });
+  const crash = current?.details && hasCrashed(current.details) ? current.details : undefined;
+  if (crash) {
+    const memory = crash.oomKilled ? ', out of memory' : '';
+    const times = crash.restartCount > 0 ? `, started again ${crash.restartCount} times` : '';
+    const log = have.crashLog ? `. Last lines of its log:\n${have.crashLog}` : '';
+    return no('CrashLooping', `the container ends with exit code ${crash.exitCode}${memory}${times}${log}`);
+  }
+  const health = healthOf(have, current);
+  if (health?.state === 'unhealthy') return no('Unhealthy', `${want.app.healthCheckPath}: ${health.message}`);
+  if (health?.state !== 'healthy') {
+    return no(
+      'Starting',
+      `waits for a good answer from ${want.app.healthCheckPath}: ${health?.message ?? 'not asked yet'}`,
+    );
+  }
+  const site = want.site && condition(want.site, 'Ready');
+  const siteSpeaksOfThis = site?.observedGeneration === want.site?.metadata.generation;
+  if (site?.status !== 'True' || !siteSpeaksOfThis) {
+    return no(
+      'SiteNotReady',
+      site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
+    );
+  }
+  return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
+}
+
+/** Health of the container that is there, not of one before it. */
+function healthOf(have: AppHave, current: SeenContainer | undefined): AppHave['health'] {
+  return have.health?.containerId === current?.id ? have.health : undefined;
+}
+
+function healthVerdict(want: AppWant, have: AppHave, current: SeenContainer | undefined): Verdict {
+  const health = healthOf(have, current);
+  if (want.app.state === 'stopped') return { status: 'Unknown', reason: 'Stopped', message: 'it is stopped' };
+  if (current?.state !== 'running') {
+    return {
+      status: 'False',
+      reason: 'NotRunning',
+      message: `the container is ${current?.state ?? 'missing'}`,
+    };
+  }
+  if (!health) return { status: 'Unknown', reason: 'NotAsked', message: 'it was not asked yet' };
+  // The exact answer changes with each question; a status that is True says nothing new then.
+  if (health.state === 'healthy') {
+    return { status: 'True', reason: 'Healthy', message: `${want.app.healthCheckPath} answers` };
+  }
+  const reason = health.state === 'starting' ? 'Starting' : 'Unhealthy';
+  return { status: health.state === 'starting' ? 'Unknown' : 'False', reason, message: health.message };
+}
+
+function fields(
+  want: AppWant,
+  have: AppHave,
+  current: SeenContainer | undefined,
+  outcome: Outcome<AppStep>,
+): Record<string, unknown> {
+  const { document, app } = want;
+  const before = document.status;
+  const holds = !want.blocked && !want.waiting;
+  const asked = document.metadata.annotations?.[ANNOTATION.restartedAt];
+  const restarted = asked !== undefined && restartIsDone(asked, current, outcome);
+  return {
+    manifest: app.manifest,
+    fqdn: want.host,
+    url: want.url,
+    address: have.address,
+    data: have.dataExists ? have.folder : undefined,
+    container: current ? containerFields(current, before?.container) : undefined,
+    image: have.image ? imageFields(app.image, have.image) : before?.image,
+    rollout: rolloutFields(want, have, outcome),
+    ...(holds ? { hosts: want.hosts, ports: app.tcpPorts.map(({ hostPort }) => hostPort) } : {}),
+    ...(restarted ? { restartedAt: asked } : {}),
+  };
+}
+
+function restartIsDone(
+  asked: string,
+  current: SeenContainer | undefined,
+  { pending }: Outcome<AppStep>,
+): boolean {
+  if (pending.length > 0) return false;
+  const startedAt = current?.details?.startedAt;
+  return startedAt !== undefined && Date.parse(startedAt) >= Date.parse(asked);
+}
+
+function containerFields(
+  { id, name, state, details }: SeenContainer,
+  before: Record<string, unknown> | undefined,
+): Record<string, unknown> {
+  if (!details) return { ...(before?.['id'] === id ? before : {}), id, name, state };
+  const crashed = details.exitCode !== 0 ? { exitCode: details.exitCode } : {};
+  const started = details.startedAt === undefined ? {} : { startedAt: details.startedAt };
+  return { id, name, state, restarts: details.restartCount, ...started, ...crashed };
+}
+
+function imageFields(ref: string, image: NonNullable<AppHave['image']>): Record<string, unknown> {
+  const repository = ref.replace(/@.*$/, '').replace(/:[^/:]*$/, '');
+  const digest = image.digests.find((entry) => entry.startsWith(`${repository}@`)) ?? image.digests[0];
+  return { ref, id: image.id, ...(digest === undefined ? {} : { digest }) };
+}
+
+function rolloutFields(want: AppWant, have: AppHave, { pending, failure, now }: Outcome<AppStep>): unknown {
+  const before = want.document.status?.rollout;
+  const work = failure?.step && 'work' in failure.step ? (failure.step as AppStep).work : undefined;
+  if (failure?.reason === 'RolloutFailed' && work?.type === 'SwitchContainer') {
+    const { generation } = want.document.metadata;
+    return { hash: work.hash, generation, state: 'failed', message: failure.message, at: now };
+  }
+  if (before?.state !== 'failed' || !have.inputs) return before;
+  const converged = pending.length === 0 && !failure;
+  const isSame = before.hash === settingsHash(canonicalSettings(have.inputs));
+  return converged && !(isSame && obstacle(want, have)) ? undefined : before;
+}
