@@ -78,7 +78,7 @@ export interface WatchOptions {
   fieldSelector?: string;
   onChange(change: Change): void;
   /** Called once, when the store closes or the watcher is cut. */
-  onEnd?(reason: 'closed' | 'slow'): void;
+  onEnd?(reason: 'closed' | 'slow' | 'failed'): void;
 }
 
 export interface Store {
