@@ -4,6 +4,10 @@
  * The configuration is a set of files under one folder. `publish` writes a whole new set beside the present one, lets
  * `nginx -t` test it there, swaps a symlink and reloads: what nginx refuses never becomes the configuration, and a crash
  * at any moment leaves the old set or the new one.
+ *
+ * Relative paths in directives mean what they mean to nginx: `include` and certificates start at the set's own folder,
+ * everything else at the prefix, the folder above. nginx.conf must say `pid run/nginx.pid;` and `error_log logs/error.log …;`:
+ * by these two the driver finds the processes that are ours.
  */
 
 /** Paths relative to the configuration folder (`nginx.conf`, `sites/wiki.conf`) to their text. */
@@ -16,10 +20,17 @@ export interface NginxState {
   version?: string;
   /** Counts the published sets; 0 before the first. */
   generation: number;
-  /** The set that nginx was last told to load is the one on disk. False after a crash between swap and reload. */
+  /**
+   * What nginx runs with is what is published: the set, and the certificates as they are on disk. False after a crash
+   * between swap and reload, after a certificate was written, and while it does not run.
+   */
   loaded: boolean;
   /** What is on disk now, edits by hand included. */
   files: ConfigFiles;
+  /** Names of the certificates on disk. */
+  certificates: readonly string[];
+  /** User that the workers should run as. undefined where nginx cannot change it, because it is not started by root. */
+  workerUser?: string;
 }
 
 export interface RefusedConfig {
@@ -37,10 +48,16 @@ export interface NginxReading {
   state(): Promise<NginxState>;
   /** Folder of the published set, as it stands in directives: symlink, not the generation behind it. */
   readonly folder: string;
+  /** Folder of the certificates, as it stands in directives: <name>.pem and <name>.key. */
+  readonly certificates: string;
 }
 
 export interface NginxWriting {
-  /** Stages, tests, swaps, and reloads where nginx runs. An identical set is tested and loaded, not written again. */
+  /**
+   * Stages, tests, swaps, and reloads where nginx runs. An identical set is tested and loaded, not written again. Answers
+   * when the reload was taken. When nginx cannot take it (its test cannot see that a port belongs to somebody else), the set
+   * before is put back and goes on serving; DriverError `conflict` for a port, `failed` for anything else.
+   */
   publish(files: ConfigFiles): Promise<PublishResult>;
   /** Starts it with the published set. Running already is success. DriverError `conflict` when a port is taken, naming it. */
   start(): Promise<void>;

@@ -1,0 +1,57 @@
+/**
+ * Certificates and keys where nginx's directives name them. Called by the driver. Keys are readable by root alone: nginx's
+ * master reads them, workers never do.
+ */
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DriverError } from '../error.ts';
+import { ensureFolder, replaceFile } from './durable.ts';
+
+export interface CertificatePaths {
+  certificate: string;
+  key: string;
+}
+
+export function certificatePaths(folder: string, name: string): CertificatePaths {
+  if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name))
+    throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
+  return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+}
+
+export async function writeCertificate(
+  folder: string,
+  name: string,
+  pem: { certificate: string; key: string },
+): Promise<CertificatePaths> {
+  const paths = certificatePaths(folder, name);
+  await ensureFolder(folder, 0o700);
+  // Key first: a crash between the two leaves a pair that does not match, which whoever reads it must check anyway.
+  await replaceFile(paths.key, pem.key, 0o600);
+  await replaceFile(paths.certificate, pem.certificate, 0o600);
+  return paths;
+}
+
+export async function removeCertificate(folder: string, name: string): Promise<void> {
+  const paths = certificatePaths(folder, name);
+  await rm(paths.certificate, { force: true });
+  await rm(paths.key, { force: true });
+}
+
+/** Name of each certificate to a stamp that changes when the file is written. */
+export async function certificateStamps(
+  folder: string,
+): Promise<Map<string, { stamp: string; writtenAt: number }>> {
+  const names = (await readdir(folder).catch((): string[] => [])).filter((name) => name.endsWith('.pem'));
+  const stamps = new Map<string, { stamp: string; writtenAt: number }>();
+  await Promise.all(
+    names.map(async (name) => {
+      const found = await stat(join(folder, name), { bigint: true }).catch(() => undefined);
+      if (!found) return;
+      stamps.set(name.slice(0, -4), {
+        stamp: `${found.ino}:${found.mtimeNs}`,
+        writtenAt: Number(found.mtimeNs / 1000000n),
+      });
+    }),
+  );
+  return stamps;
+}

@@ -1,0 +1,34 @@
+/**
+ * The error log as a channel: nginx tells a failed reload nowhere else. Called by the driver.
+ */
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export function errorLog(folder: string): string {
+  return join(folder, 'logs', 'error.log');
+}
+
+export async function logSize(folder: string): Promise<number> {
+  return (await stat(errorLog(folder)).catch(() => undefined))?.size ?? 0;
+}
+
+/** What process `pid` (any, when 0) gave up on since the log had this size. */
+export async function emergenciesSince(folder: string, offset: number, pid: number): Promise<string[]> {
+  const handle = await open(errorLog(folder), 'r').catch(() => undefined);
+  if (!handle) return [];
+  try {
+    const length = Math.min(Math.max(0, (await handle.stat()).size - offset), 1024 * 1024);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+    const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
+    return lines.filter(
+      (line) => /\[emerg\] \d+#/.test(line) && (pid === 0 || line.includes(`[emerg] ${pid}#`)),
+    );
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Without the time and the process in front. */
+export function wordsOf(line: string): string {
+  return line.replace(/^.*?\[emerg\] \d+#\d+: /, '').trim();
+}

@@ -1,0 +1,108 @@
+import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { systemClock } from '../../controller/clock.ts';
+import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
+import { missingNginx, type RealNginx, realNginx } from './nginx.real.ts';
+import { config, nginxSuite, until } from './nginx.suite.ts';
+
+const missing = missingNginx();
+if (missing !== undefined) {
+  console.log(`SKIPPED nginx: real: ${missing}`);
+} else {
+  const real = suite('nginx: real');
+  nginxSuite(real, realNginx);
+
+  const check = (name: string, run: (harness: RealNginx) => Promise<void>) =>
+    real(name, async () => {
+      const harness = await realNginx();
+      try {
+        await run(harness);
+      } finally {
+        await harness.close();
+      }
+    });
+
+  check(
+    'a new controller finds the nginx of the one before, and starts no second',
+    async ({ nginx, prefix, port }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      const { pid } = await nginx.state();
+      const second = createNginx({ folder: prefix, clock: systemClock });
+      assert.is((await second.state()).pid, pid);
+      assert.is((await second.state()).loaded, true);
+      await rm(join(prefix, 'run/nginx.pid'));
+      const third = createNginx({ folder: prefix, clock: systemClock });
+      assert.is((await third.state()).pid, pid, 'also without a pid file');
+      await third.start();
+      assert.ok((await third.publish(config(port, 'two'))).ok);
+      assert.is(await get(port), 'two');
+      assert.is((await readFile(join(prefix, 'run/nginx.pid'), 'utf8')).trim(), String(pid));
+    },
+  );
+
+  check(
+    'the workers of a killed master let go of the ports, and serve until then',
+    async ({ nginx, port, kill }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      await kill();
+      assert.is(await get(port), 'one', 'orphans still answer');
+      await nginx.publish(config(port, 'two'));
+      await nginx.start();
+      await until(async () => (await get(port)) === 'two', 'the old workers still answer');
+    },
+  );
+
+  check(
+    'a crash between swap and reload shows as not loaded, and publishing again loads',
+    async ({ nginx, prefix, port }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      await nginx.publish(config(port, 'two'));
+      // What such a crash leaves: the new set is current, the note is of the one before.
+      const note = join(prefix, 'run/loaded');
+      const text = await readFile(note, 'utf8');
+      const { writeFile } = await import('node:fs/promises');
+      await writeFile(note, text.replace('"generation":2', '"generation":1'));
+      assert.is((await nginx.state()).loaded, false);
+      assert.equal(await nginx.publish(config(port, 'two')), { ok: true, generation: 2 });
+      assert.is((await nginx.state()).loaded, true);
+    },
+  );
+
+  check(
+    'from one address to all addresses on the same port, nginx is started again',
+    async ({ nginx, port }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      const all = new Map(config(port, 'all'));
+      all.set('sites/a.conf', (all.get('sites/a.conf') ?? '').replace('127.0.0.1:', '0.0.0.0:'));
+      assert.ok((await nginx.publish(all)).ok);
+      assert.is(await get(port), 'all');
+      assert.is((await nginx.state()).loaded, true);
+    },
+  );
+
+  check('three sets are kept, and keys are readable by root alone', async ({ nginx, prefix, port }) => {
+    for (const name of ['one', 'two', 'three', 'four', 'five']) await nginx.publish(config(port, name));
+    assert.equal((await readdir(join(prefix, 'generations'))).sort(), ['000003', '000004', '000005']);
+    const paths = await nginx.writeCertificate('a', { certificate: 'c', key: 'k' });
+    assert.is((await lstat(paths.key)).mode & 0o777, 0o600);
+    assert.is((await lstat(nginx.certificates)).mode & 0o777, 0o700);
+  });
+
+  check('looking writes nothing', async ({ nginx, prefix }) => {
+    await nginx.state();
+    assert.is(await lstat(prefix).catch(() => undefined), undefined);
+  });
+
+  real.run();
+}
+
+async function get(port: number): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } });
+  return answer.text();
+}
