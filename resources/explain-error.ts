@@ -27,10 +27,14 @@ function withoutValue(error: ErrorObject): ErrorObject {
 /** Stands for a value that must not be shown. */
 const HIDDEN_VALUE = Symbol('hidden');
 
+/** More are not worth the time that near names take. */
+const MOST = 100;
+
 function explainAll(errors: readonly ErrorObject[]): FieldProblem[] {
   const alternatives = errors.filter((error) => error.keyword === 'oneOf' || error.keyword === 'anyOf');
   const problems: FieldProblem[] = [];
   for (const error of errors) {
+    if (problems.length >= MOST) break;
     if (alternatives.some((other) => other !== error && isInside(error, other))) continue;
     const isAlternative = alternatives.includes(error);
     problems.push(...(isAlternative ? explainAlternative(error, errors) : explainOne(error)));

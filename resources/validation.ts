@@ -59,9 +59,7 @@ function checkApiVersion(found: unknown): FieldProblem[] {
   if (found === API_VERSION) return [];
   const pointer = '/apiVersion';
   if (found === undefined) return [{ pointer, message: `is required: ${API_VERSION}` }];
-  return [
-    { pointer, message: `must be ${API_VERSION}, found ${JSON.stringify(found)}`, suggestion: API_VERSION },
-  ];
+  return [{ pointer, message: `must be ${API_VERSION}, found ${JSON.stringify(found)}` }];
 }
 
 function checkKind(found: unknown): FieldProblem[] {
