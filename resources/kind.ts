@@ -9,6 +9,8 @@ export interface PrinterColumn {
   name: string;
   /** Dotted path into the document, or a function for what a path cannot say. Empty text where there is nothing. */
   value: string | ((document: Document) => string);
+  /** age: the value is a time, shown as how long ago it was. */
+  type?: 'age';
   /** Only with -o wide. */
   wide?: boolean;
   description?: string;

@@ -1,0 +1,178 @@
+/** Checks of an App beyond its schema, one small function per thing that can be wrong. Pure; called by validation. */
+import type { FieldProblem } from './kind.ts';
+import { parseMemory } from './memory.ts';
+import { nearest } from './near.ts';
+import { at, entriesOf, escapePointer, isRecord, listOf } from './unknown.ts';
+import { normalVolumePath } from './volume.ts';
+
+interface AppManifestToCheck {
+  metadata: { name: string };
+  spec?: unknown;
+}
+
+export function checkApp(manifest: AppManifestToCheck): FieldProblem[] {
+  const { spec } = manifest;
+  if (!isRecord(spec)) return [];
+  return [
+    ...checkShape(spec),
+    ...checkImage(spec),
+    ...checkPorts(spec),
+    ...checkMemory(spec),
+    ...checkEnv(spec),
+    ...checkVolumes(spec),
+    ...checkHosts(spec, manifest.metadata?.name),
+  ];
+}
+
+const PLAIN_FIELDS = ['image', 'port', 'volumes', 'readOnly', 'command', 'tcpPorts', 'healthCheckPath'];
+
+/** Either a package or a plain image, never both and never neither. */
+function checkShape(spec: Record<string, unknown>): FieldProblem[] {
+  if (spec['manifest'] !== undefined) {
+    return PLAIN_FIELDS.filter((field) => spec[field] !== undefined).map((field) => ({
+      pointer: `/spec/${field}`,
+      message: `cannot stand beside manifest: ${field} belongs to a plain image, a package brings its own`,
+    }));
+  }
+  if (spec['image'] === undefined)
+    return [
+      {
+        pointer: '/spec',
+        message: 'must have either manifest (a package), or image and port (a plain image)',
+      },
+    ];
+  if (spec['port'] === undefined)
+    return [
+      {
+        pointer: '/spec/port',
+        message: 'is required beside image: the port of plain HTTP inside the container',
+      },
+    ];
+  return [];
+}
+
+/** As Docker reads a reference: [host[:port]/]path[:tag][@digest], all lower case before the tag. */
+const IMAGE = new RegExp(
+  '^(?:(?:[a-zA-Z0-9-]+(?:[.][a-zA-Z0-9-]+)+|localhost|\\[[0-9a-fA-F:]+\\]|[a-zA-Z0-9-]+(?=:[0-9]+/))(?::[0-9]+)?/)?' +
+    '[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*)*' +
+    '(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$',
+);
+
+function checkImage(spec: Record<string, unknown>): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const images: [string, unknown][] = [
+    ['/spec/image', spec['image']],
+    ['/spec/manifest/dockerImage', at(spec, 'manifest', 'dockerImage')],
+  ];
+  for (const [pointer, image] of images) {
+    if (typeof image !== 'string' || image === '' || image.length > 512) continue;
+    if (/^sha256:[0-9a-f]{64}$/.test(image) || IMAGE.test(image)) continue;
+    const lower = image.toLowerCase();
+    problems.push({
+      pointer,
+      message:
+        'must be an image such as nginx:1.27 or ghcr.io/example/wiki@sha256:…, in lower case before the tag',
+      ...(lower !== image && IMAGE.test(lower) ? { suggestion: lower } : {}),
+    });
+  }
+  return problems;
+}
+
+function checkPorts(spec: Record<string, unknown>): FieldProblem[] {
+  const declared = entriesOf(at(spec, 'manifest', 'tcpPorts') ?? spec['tcpPorts']).map(([name]) => name);
+  const problems: FieldProblem[] = [];
+  const taken = new Map<unknown, string>();
+  for (const [name, port] of entriesOf(spec['ports'])) {
+    const pointer = `/spec/ports/${escapePointer(name)}`;
+    const other = taken.get(port);
+    if (!declared.includes(name)) problems.push({ pointer, ...undeclared(name, declared) });
+    else if (other !== undefined)
+      problems.push({ pointer, message: `must be another port: ${other} has ${port} already` });
+    taken.set(port, name);
+  }
+  return problems;
+}
+
+function undeclared(name: string, declared: string[]): Pick<FieldProblem, 'message' | 'suggestion'> {
+  if (declared.length === 0) return { message: 'names no port: the App declares none in tcpPorts' };
+  const suggestion = nearest(name, declared);
+  const message = `must be one of tcpPorts: ${declared.join(', ')}`;
+  return suggestion === undefined ? { message } : { message, suggestion };
+}
+
+/** 512 is 512 bytes, which nobody means. */
+function checkMemory(spec: Record<string, unknown>): FieldProblem[] {
+  const memory = spec['memory'];
+  if (typeof memory !== 'number' && typeof memory !== 'string') return [];
+  const bytes = parseMemory(memory);
+  const pointer = '/spec/memory';
+  if (bytes === undefined)
+    return typeof memory === 'number' ? [{ pointer, message: 'is too large a number' }] : []; // The schema's pattern tells.
+  if (bytes > 0 && bytes < 2 ** 20) {
+    const suggestion = /^[0-9]+$/.test(String(memory)) ? { suggestion: `${memory}Mi` } : {};
+    return [{ pointer, message: `is ${bytes} bytes: must be 0, -1, or at least 1Mi`, ...suggestion }];
+  }
+  return [];
+}
+
+function checkEnv(spec: Record<string, unknown>): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const seen = new Map<unknown, number>();
+  for (const [index, entry] of listOf(spec['env']).entries()) {
+    const name = at(entry, 'name');
+    const first = seen.get(name);
+    const pointer = `/spec/env/${index}`;
+    if (typeof name === 'string' && first !== undefined)
+      problems.push({
+        pointer: `${pointer}/name`,
+        message: `must differ from entry ${first}, which is ${name} too`,
+      });
+    else seen.set(name, index);
+    if (!isRecord(entry)) continue;
+    const given = ['value', 'valueFrom'].filter((field) => entry[field] !== undefined);
+    if (given.length !== 1)
+      problems.push({
+        pointer,
+        message: `must have either value or valueFrom${given.length === 2 ? ', not both' : ''}`,
+      });
+  }
+  return problems;
+}
+
+/** There in every container, and not kept. */
+const TAKEN = ['/', '/run', '/tmp', '/proc', '/sys', '/dev'];
+
+function checkVolumes(spec: Record<string, unknown>): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const seen = new Set<string>();
+  for (const [index, volume] of listOf(spec['volumes']).entries()) {
+    const path = at(volume, 'path');
+    if (typeof path !== 'string' || !path.startsWith('/')) continue;
+    const pointer = `/spec/volumes/${index}/path`;
+    const normal = normalVolumePath(path);
+    if (path.split('/').includes('..')) problems.push({ pointer, message: 'must not contain ..' });
+    else if (TAKEN.includes(normal))
+      problems.push({ pointer, message: `cannot be ${normal}: every container has it, and it is not kept` });
+    else if (seen.has(normal))
+      problems.push({ pointer, message: `stands twice: ${normal} is a volume already` });
+    seen.add(normal);
+  }
+  return problems;
+}
+
+function checkHosts(spec: Record<string, unknown>, name: unknown): FieldProblem[] {
+  const location = spec['location'] ?? name;
+  const domain = spec['domain'] ?? 'localhost';
+  if (typeof location !== 'string' || typeof domain !== 'string') return [];
+  const host = location === '' ? domain : `${location}.${domain}`;
+  const problems: FieldProblem[] = [];
+  if (host.length > 253)
+    problems.push({
+      pointer: '/spec/location',
+      message: `makes a host name of ${host.length} letters; 253 is the most`,
+    });
+  const own = listOf(spec['aliases']).indexOf(host);
+  if (own >= 0)
+    problems.push({ pointer: `/spec/aliases/${own}`, message: 'is the main host name of the App already' });
+  return problems;
+}

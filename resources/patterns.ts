@@ -1,0 +1,25 @@
+/** What the patterns of the schemas mean, in words. A test fails when a schema has a pattern that is not here. */
+
+const LETTERS = 'lower-case letters, digits and dashes, beginning and ending with a letter or digit';
+
+export const PATTERN_WORDS: Record<string, string> = {
+  '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$': `must be ${LETTERS}, at most 63 of them`,
+  '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$':
+    'must be letters, digits, dashes, dots and underscores, with a domain and / in front where wanted',
+  '^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$':
+    'must be letters, digits, dashes, dots and underscores, beginning and ending with a letter or digit',
+  '^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)+$': 'must be in reverse domain style, such as org.example.wiki',
+  '^[0-9]+[.][0-9]+[.][0-9]+(-[0-9A-Za-z.-]+)?([+][0-9A-Za-z.-]+)?$': 'must be a version such as 1.4.2',
+  '^[a-zA-Z0-9_]+$': 'must be letters, digits and underscores',
+  '^[a-zA-Z_][a-zA-Z0-9_]*$': 'must be letters, digits and underscores, not beginning with a digit',
+  '^[0-9]+([.][0-9]+)? ?([kKmMgGtT][bB])?$': 'must be bytes, or a number with KB, MB, GB or TB',
+  '^[^\\s]+$': 'must not contain spaces',
+  '^/': 'must begin with /',
+  '^/[^:]*$': 'must be an absolute path without a colon',
+  '^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*)?$': `must be empty, or ${LETTERS}; dots between parts`,
+  '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$': `must be a domain: ${LETTERS}; dots between parts`,
+  '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$': `must be a host name: ${LETTERS}; dots between parts`,
+  '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?$':
+    'must be bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T, such as 512Mi',
+  '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',
+};

@@ -1,0 +1,59 @@
+/** Platform: the server itself. There is one, named platform; without it the defaults hold. */
+import ipaddr from 'ipaddr.js';
+import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
+import type { Document } from './document.ts';
+import type { PlatformSpec, PlatformStatus } from './generated.ts';
+import type { FieldProblem, KindDefinition } from './kind.ts';
+import { at, listOf } from './unknown.ts';
+
+export type Platform = Document<PlatformSpec, PlatformStatus>;
+
+export const PLATFORM_NAME = 'platform';
+
+export const platformKind: KindDefinition = {
+  kind: 'Platform',
+  plural: 'platforms',
+  singular: 'platform',
+  shortNames: ['plat'],
+  schema: 'platform.v1.json',
+  writtenBy: 'people',
+  singleton: PLATFORM_NAME,
+  columns: [
+    { name: 'NAME', value: 'metadata.name' },
+    READY,
+    STATUS,
+    { name: 'VERSION', value: 'status.version' },
+    { name: 'DOCKER', value: 'status.docker.version' },
+    { name: 'NGINX', value: 'status.nginx.version' },
+    { name: 'SITES', value: 'status.nginx.sites' },
+    { name: 'SUBNET', value: 'status.network.subnet', wide: true },
+    MESSAGE,
+    AGE,
+  ],
+  check: checkPlatform,
+};
+
+function checkPlatform(manifest: { spec?: unknown }): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  const http = at(manifest.spec, 'http', 'port') ?? 80;
+  if (http === (at(manifest.spec, 'http', 'httpsPort') ?? 443))
+    problems.push({
+      pointer: '/spec/http/httpsPort',
+      message: `must differ from the HTTP port, also ${http}`,
+    });
+  for (const [index, subnet] of listOf(at(manifest.spec, 'network', 'pool')).entries()) {
+    const problem = typeof subnet === 'string' ? subnetProblem(subnet) : undefined;
+    if (problem !== undefined) problems.push({ pointer: `/spec/network/pool/${index}`, message: problem });
+  }
+  return problems;
+}
+
+/** Docker gives containers addresses of it, so it needs room: at least a /28. */
+function subnetProblem(subnet: string): string | undefined {
+  if (!/^[0-9.]+\/[0-9]+$/.test(subnet) || !ipaddr.IPv4.isValidCIDR(subnet))
+    return 'must be an IPv4 subnet such as 10.86.0.0/16';
+  const [, bits] = ipaddr.IPv4.parseCIDR(subnet);
+  if (bits > 28 || bits < 8) return 'must be between a /8 and a /28';
+  const first = ipaddr.IPv4.networkAddressFromCIDR(subnet).toString();
+  return subnet.startsWith(`${first}/`) ? undefined : `must begin at its first address, ${first}/${bits}`;
+}

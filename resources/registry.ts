@@ -1,0 +1,45 @@
+/**
+ * All kinds. A new kind is one line here. The store, the API and the CLI are generic over this list and know no kind by name.
+ */
+import { appKind } from './app.ts';
+import { eventKind } from './event.ts';
+import type { KindDefinition } from './kind.ts';
+import { nearest } from './near.ts';
+import { platformKind } from './platform.ts';
+import { secretKind } from './secret.ts';
+import { siteKind } from './site.ts';
+import { sourceKind } from './source.ts';
+
+export const kinds: readonly KindDefinition[] = [
+  platformKind,
+  appKind,
+  secretKind,
+  siteKind,
+  sourceKind,
+  eventKind,
+];
+
+const byName = new Map(kinds.flatMap((kind) => namesOf(kind).map((name) => [name.toLowerCase(), kind])));
+
+function namesOf(kind: KindDefinition): string[] {
+  return [kind.kind, kind.plural, kind.singular, ...kind.shortNames];
+}
+
+/** By kind, plural, singular or short name, in any case. */
+export function kindOf(name: string): KindDefinition | undefined {
+  return byName.get(name.toLowerCase());
+}
+
+/** The kind that a misspelt name may have meant. */
+export function nearestKind(name: string): KindDefinition | undefined {
+  const near = nearest(name, byName.keys());
+  return near === undefined ? undefined : byName.get(near);
+}
+
+/** "no kind is called apps2; did you mean apps?" */
+export function unknownKindMessage(name: string): string {
+  const near = nearestKind(name);
+  return near === undefined
+    ? `no kind is called "${name}"; there are ${kinds.map((kind) => kind.plural).join(', ')}`
+    : `no kind is called "${name}"; did you mean ${near.plural}?`;
+}
