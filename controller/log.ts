@@ -3,7 +3,7 @@
  * and hands it down; everything else takes a `Log` as an argument. A secret never reaches a line: fields with the names
  * that secrets have are hidden here, at any depth, whoever forgot it.
  */
-import { type DestinationStream, destination, pino, type Logger } from 'pino';
+import { type DestinationStream, destination, type Logger, pino } from 'pino';
 
 export type LogFields = Record<string, unknown>;
 
