@@ -8,11 +8,19 @@ import type { Revision } from '../store/types.ts';
 
 export const HIDDEN = '(hidden)';
 const SECRET_FIELDS = ['stringData', 'data'];
+/** kubectl keeps the whole manifest in it, values and all. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** The document itself where its kind is not secret. */
 export function hideSecrets(document: Document, definition: KindDefinition | undefined): Document {
   if (!definition?.secret) return document;
-  return { ...document, spec: hideSpec(document.spec) as Document['spec'] };
+  const { annotations, ...metadata } = document.metadata;
+  const { [LAST_APPLIED]: _secret, ...shown } = annotations ?? {};
+  return {
+    ...document,
+    metadata: Object.keys(shown).length > 0 ? { ...metadata, annotations: shown } : metadata,
+    spec: hideSpec(document.spec) as Document['spec'],
+  };
 }
 
 /** RFC 6902 operations speak of values too. */

@@ -155,15 +155,12 @@ class WatchStream {
     });
   }
 
+  /** The store hands a change out in the turn that commits it, so between turns nothing up to its version is missing. */
   #scheduleBookmark(): void {
     this.#later(this.#context.limits.bookmark, () => {
-      const version = this.#context.store.version;
-      // A moment later, when what was committed up to that version has surely been handed out.
-      this.#later(50, () => {
-        if (!this.#paused)
-          this.#write(bookmarkLine(this.#settings.definition, Math.max(version, this.#sent), false));
-        this.#scheduleBookmark();
-      });
+      if (!this.#paused)
+        this.#write(bookmarkLine(this.#settings.definition, this.#context.store.version, false));
+      this.#scheduleBookmark();
     });
   }
 

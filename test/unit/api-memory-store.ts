@@ -198,6 +198,7 @@ export function memoryStore(kinds: readonly KindDefinition[]): MemoryStore {
       return results;
     },
     watch(options) {
+      refuseSelectors(options);
       if (options.fromVersion < compacted) {
         throw new StoreError('Expired', `version ${options.fromVersion} is compacted; list again`);
       }
@@ -292,6 +293,7 @@ function error(
 }
 
 function list(documents: Document[], version: number, kind: string, options: ListOptions): List {
+  refuseSelectors(options);
   const all = documents
     .filter((document) => document.kind === kind && selects(options, document))
     .sort((left, right) => (left.metadata.name < right.metadata.name ? -1 : 1));
@@ -323,11 +325,16 @@ function selects(options: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>, 
       if (operator === '') return name in labels;
       return operator === '!=' ? labels[name] !== value : labels[name] === value;
     }) &&
-    terms(options.fieldSelector).every(([name, operator, value]) => {
-      if (name !== 'metadata.name') throw new StoreError('Invalid', `field ${name} is not selectable`);
+    terms(options.fieldSelector).every(([, operator, value]) => {
       return operator === '!=' ? document.metadata.name !== value : document.metadata.name === value;
     })
   );
+}
+
+function refuseSelectors(options: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>): void {
+  terms(options.labelSelector);
+  const unknown = terms(options.fieldSelector).find(([name]) => name !== 'metadata.name');
+  if (unknown) throw new StoreError('Invalid', `field ${unknown[0]} is not selectable`);
 }
 
 function terms(selector: string | undefined): [string, string, string][] {
