@@ -1,0 +1,89 @@
+/**
+ * The whole API as one fastify instance that listens nowhere yet: a test injects requests, `startApi` gives it a socket. It
+ * knows the kinds by their registry only.
+ */
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { addBodyParsers } from './body.ts';
+import { addLogRoutes, CONTAINER_KIND } from './containers.ts';
+import type { Context } from './context.ts';
+import { type ApiDependencies, LIMITS } from './dependencies.ts';
+import { addDiscoveryRoutes } from './discovery.ts';
+import { EventTexts } from './events.ts';
+import { addExecRoute } from './exec.ts';
+import { addHealthRoutes } from './health.ts';
+import { addHistoryRoutes } from './history.ts';
+import { addOperationRoutes } from './operations.ts';
+import { addResourceRoutes } from './resources.ts';
+import { refuse, toStatus } from './status.ts';
+import { OpenStreams } from './streams.ts';
+
+/** Closing the instance ends every watch, log and exec session. */
+export function buildApi(dependencies: ApiDependencies): FastifyInstance {
+  const limits = { ...LIMITS, ...dependencies.limits };
+  const context: Context = {
+    ...dependencies,
+    limits,
+    streams: new OpenStreams(limits.streams),
+    texts: new EventTexts(),
+  };
+  const server = fastify({
+    logger: false,
+    bodyLimit: limits.document,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 1024 },
+    frameworkErrors: (error, request, reply) => answerError(context, error, request, reply),
+  });
+  server.setErrorHandler<FastifyError>((error, request, reply) =>
+    answerError(context, error, request, reply),
+  );
+  server.setNotFoundHandler((request) => {
+    throw refuse.unknownPath(request.url.split('?', 1)[0] ?? '');
+  });
+  addBodyParsers(server);
+  addLogLines(server, context);
+  server.addHook('preClose', async () => context.streams.close());
+  addDiscoveryRoutes(server, context);
+  addHealthRoutes(server, context);
+  addOperationRoutes(server, context);
+  for (const definition of context.kinds) {
+    addResourceRoutes(server, context, definition);
+    addHistoryRoutes(server, context, definition);
+    if (definition.kind !== CONTAINER_KIND) continue;
+    addLogRoutes(server, context, definition);
+    addExecRoute(server, context, definition);
+  }
+  return server;
+}
+
+function answerError(context: Context, error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const status = toStatus(error, context.kinds);
+  if (status.code >= 500) {
+    context.log.error('a request failed', { method: request.method, path: pathOf(request), error });
+  }
+  if (status.details?.retryAfterSeconds) reply.header('retry-after', status.details.retryAfterSeconds);
+  reply.code(status.code).type('application/json; charset=utf-8').send(JSON.stringify(status));
+}
+
+/** One line for each write that was tried, without its content; reads only at debug. */
+function addLogLines(server: FastifyInstance, context: Context): void {
+  server.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      method: request.method,
+      path: pathOf(request),
+      code: reply.statusCode,
+      milliseconds: Math.round(reply.elapsedTime),
+      user: request.headers['x-holdfast-user'] ?? 'root',
+    };
+    if (request.method === 'GET') context.log.debug('read', fields);
+    else context.log.info('request', fields);
+  });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}

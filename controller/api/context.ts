@@ -1,0 +1,90 @@
+/**
+ * What each route is given: the dependencies, the limits that hold, and the few things that all routes share. Made once by
+ * buildApi.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Document } from '../../resources/document.ts';
+import type { KindDefinition } from '../../resources/kind.ts';
+import type { Author } from '../store/types.ts';
+import type { ApiDependencies, ApiLimits } from './dependencies.ts';
+import type { EventTexts } from './events.ts';
+import { Query } from './query.ts';
+import { refuse } from './status.ts';
+import type { OpenStreams } from './streams.ts';
+
+export interface Context extends ApiDependencies {
+  limits: ApiLimits;
+  streams: OpenStreams;
+  texts: EventTexts;
+}
+
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+type Method = (typeof METHODS)[number];
+
+/** One path with its methods; every other method is answered with 405 and what is possible. */
+export function path(
+  server: FastifyInstance,
+  url: string,
+  handlers: Partial<Record<Method, Handler>>,
+  options: { bodyLimit?: number } = {},
+): void {
+  const allowed = METHODS.filter((method) => handlers[method]);
+  for (const method of METHODS) {
+    const handler = handlers[method] ?? refuseMethod(allowed);
+    server.route({ method, url, handler: async (request, reply) => handler(request, reply), ...options });
+  }
+}
+
+function refuseMethod(allowed: readonly Method[]): Handler {
+  return (request, reply) => {
+    reply.header('allow', allowed.join(', '));
+    throw refuse.method(request.method, request.url.split('?', 1)[0] ?? '');
+  };
+}
+
+/** By way of the socket only root can ask; the header says which person root was for. */
+export function authorOf(request: FastifyRequest, reason?: string): Author {
+  const user = header(request, 'x-holdfast-user') ?? 'root';
+  if (!/^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$/.test(user)) {
+    throw refuse.badRequest('X-Holdfast-User must be a login name of at most 64 characters');
+  }
+  const words = reason ?? new Query(request.url).text('reason');
+  if (words !== undefined && words.length > 1024) {
+    throw refuse.badRequest('reason is longer than 1024 characters');
+  }
+  const via = header(request, 'x-holdfast-via') === 'cli' ? 'cli' : 'api';
+  return { user, via, ...(words !== undefined && { reason: words }) };
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** The name in a path, percent codes already decoded. What can be no name is not found, whatever it would reach. */
+export function nameOf(request: FastifyRequest, definition: KindDefinition): string {
+  const { name } = request.params as { name: string };
+  if (!DNS_LABEL.test(name)) throw refuse.notFound(definition, name);
+  return name;
+}
+
+/** The same for a path that may create: there a bad name is a mistake to explain. */
+export function newNameOf(request: FastifyRequest, definition: KindDefinition): string {
+  const { name } = request.params as { name: string };
+  if (DNS_LABEL.test(name)) return name;
+  const message = 'lower-case letters, digits and dashes are expected, at most 63';
+  throw refuse.invalid(
+    `${definition.kind} "${name}" is invalid: metadata.name: ${message}`,
+    [{ field: 'metadata.name', message }],
+    { kind: definition.kind, name },
+  );
+}
+
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+export function found(context: Context, definition: KindDefinition, name: string): Document {
+  const document = context.store.get(definition.kind, name);
+  if (!document) throw refuse.notFound(definition, name);
+  return document;
+}

@@ -1,0 +1,96 @@
+/**
+ * What the API is given by main.ts, and nothing more: it reaches the store, a planner and the containers through these
+ * types and imports neither a driver nor a reconciler.
+ */
+import type { Readable, Writable } from 'node:stream';
+import type { Document, Manifest, Reference } from '../../resources/document.ts';
+import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
+import type { Clock } from '../clock.ts';
+import type { Plan } from '../engine/contract.ts';
+import type { Log } from '../log.ts';
+import type { Store } from '../store/types.ts';
+
+/** One thing that was looked at, for `holdfast doctor` and /readyz. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** What was seen, and what to do when it is not well. */
+  message: string;
+}
+
+export interface LogRequest {
+  /** Last lines only. */
+  tail?: number;
+  follow?: boolean;
+  timestamps?: boolean;
+  /** RFC 3339. */
+  since?: string;
+  /** Aborts when the client is gone. */
+  signal?: AbortSignal;
+}
+
+export interface LogLine {
+  stream: 'stdout' | 'stderr';
+  /** Without the line break. */
+  text: string;
+}
+
+/** A command in an App's container. Streams end when it does. */
+export interface ExecSession {
+  stdin: Writable;
+  stdout: Readable;
+  /** Empty with a terminal. */
+  stderr: Readable;
+  resize(columns: number, rows: number): Promise<void>;
+  exitCode: Promise<number>;
+}
+
+/**
+ * The containers of an App. What goes wrong is thrown as an error whose `code` is one of the drivers' words (notFound,
+ * unavailable, …).
+ */
+export interface ContainerAccess {
+  logs(app: Document, options: LogRequest): AsyncIterable<LogLine>;
+  exec(app: Document, options: { command: string[]; tty: boolean }): Promise<ExecSession>;
+}
+
+export interface ApiLimits {
+  /** A watcher with more than this unsent is not fed until it has read; bytes. */
+  watchBuffer: number;
+  /** A watcher that does not read for this long then is cut; milliseconds. */
+  watchDrain: number;
+  /** Time between two bookmarks; milliseconds. */
+  bookmark: number;
+  /** Watches, logs and exec sessions open at once. */
+  streams: number;
+  /** Body of one document; bytes. */
+  document: number;
+  /** Body of an apply or a plan; bytes. */
+  documents: number;
+}
+
+export const LIMITS: ApiLimits = {
+  watchBuffer: 1024 * 1024,
+  watchDrain: 5_000,
+  bookmark: 60_000,
+  streams: 5_000,
+  document: 3 * 1024 * 1024,
+  documents: 16 * 1024 * 1024,
+};
+
+export interface ApiDependencies {
+  store: Store;
+  kinds: readonly KindDefinition[];
+  validate(manifest: Manifest): FieldProblem[];
+  /** What would be done if these were applied and those deleted; with neither, what is left to do now. Writes nothing. */
+  plan(documents: Manifest[], deletions: Reference[]): Promise<Plan>;
+  containers: ContainerAccess;
+  doctor(): Promise<Check[]>;
+  /** Cheap: asked for at each /readyz. */
+  ready(): Check[];
+  /** Of the program, such as 0.1.0. */
+  version: string;
+  log: Log;
+  clock: Clock;
+  limits?: Partial<ApiLimits>;
+}

@@ -1,0 +1,58 @@
+/**
+ * What there is: the group, its version and its resources, in the objects that Kubernetes clients ask for first. Made from
+ * the registry of kinds and never written by hand for one.
+ */
+import type { FastifyInstance } from 'fastify';
+import { API_GROUP, API_VERSION } from '../../resources/document.ts';
+import type { KindDefinition } from '../../resources/kind.ts';
+import { CONTAINER_KIND } from './containers.ts';
+import { type Context, path } from './context.ts';
+
+const VERSION = { groupVersion: API_VERSION, version: API_VERSION.slice(API_GROUP.length + 1) };
+const GROUP = { name: API_GROUP, versions: [VERSION], preferredVersion: VERSION };
+
+export function addDiscoveryRoutes(server: FastifyInstance, context: Context): void {
+  const resources = resourceList(context.kinds);
+  const answers: Record<string, object> = {
+    // No core group: nothing of Kubernetes itself runs here.
+    '/api': { kind: 'APIVersions', versions: [], serverAddressByClientCIDRs: [] },
+    '/apis': { kind: 'APIGroupList', apiVersion: 'v1', groups: [GROUP] },
+    [`/apis/${API_GROUP}`]: { kind: 'APIGroup', apiVersion: 'v1', ...GROUP },
+    [`/apis/${API_VERSION}`]: resources,
+    '/version': versionInfo(context.version),
+  };
+  for (const [url, answer] of Object.entries(answers)) path(server, url, { GET: () => answer });
+}
+
+const READ = ['get', 'list', 'watch'];
+const WRITE = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
+function resourceList(kinds: readonly KindDefinition[]): object {
+  const resources = kinds.map((definition) => ({
+    name: definition.plural,
+    singularName: definition.singular,
+    namespaced: false,
+    kind: definition.kind,
+    verbs: definition.writtenBy === 'people' ? WRITE : READ,
+    ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
+  }));
+  const containers = kinds.find((definition) => definition.kind === CONTAINER_KIND);
+  const subresources = ['log', 'exec'].map((name) => ({
+    name: `${containers?.plural}/${name}`,
+    singularName: '',
+    namespaced: false,
+    kind: CONTAINER_KIND,
+    verbs: ['get'],
+  }));
+  return {
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: API_VERSION,
+    resources: containers ? [...resources, ...subresources] : resources,
+  };
+}
+
+function versionInfo(version: string): object {
+  const [major = '0', minor = '0'] = version.split('.');
+  return { major, minor, gitVersion: `v${version}`, platform: `${process.platform}/${process.arch}` };
+}

@@ -1,0 +1,188 @@
+/**
+ * A command in a running App, over an upgraded connection: frames of one channel byte, four bytes of length and a payload,
+ * both ways. The session ends with one exit frame; a client that goes away ends it at once.
+ *
+ * Nothing is queued here: a side that does not read stops the other from being read.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { Document } from '../../resources/document.ts';
+import type { KindDefinition } from '../../resources/kind.ts';
+import { encodeFrame, FrameDecoder } from '../frames.ts';
+import { isObject } from './body.ts';
+import { type Context, path } from './context.ts';
+import type { ExecSession } from './dependencies.ts';
+import { Query } from './query.ts';
+import { GROUP_PATH } from './resources.ts';
+import { refuse, toStatus } from './status.ts';
+
+export const PROTOCOL = 'holdfast-stream';
+const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, exit: 3, resize: 4, stdinEnd: 5 } as const;
+const LARGEST_PAYLOAD = 64 * 1024;
+
+export function addExecRoute(server: FastifyInstance, context: Context, definition: KindDefinition): void {
+  const collection = `${GROUP_PATH}/${definition.plural}`;
+  path(server, `${collection}/:name/exec`, {
+    GET: () => {
+      throw refuse.badRequest(`exec needs the headers "Connection: Upgrade" and "Upgrade: ${PROTOCOL}"`);
+    },
+  });
+  server.server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    open(context, definition, request, socket, head).catch((error: unknown) =>
+      refuseUpgrade(context, socket, error),
+    );
+  });
+}
+
+async function open(
+  context: Context,
+  definition: KindDefinition,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const url = request.url ?? '';
+  const query = new Query(url);
+  const app = appOf(context, definition, request, url.split('?', 1)[0] ?? '');
+  const command = query.all('command');
+  if (command.length === 0) throw refuse.badRequest('a command is needed: ?command=sh&command=-c&command=…');
+  if (command.some((word) => word.includes('\0'))) throw refuse.badRequest('a command holds no NUL byte');
+  const tty = query.flag('tty');
+  const size = tty
+    ? sizeOf({ columns: query.count('columns') ?? 80, rows: query.count('rows') ?? 24 })
+    : undefined;
+  const done = context.streams.add(() => socket.destroy());
+  socket.once('close', done);
+  const session = await context.containers.exec(app, { command, tty });
+  if (socket.destroyed) return end(session);
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`);
+  if (size) await session.resize(size.columns, size.rows).catch(() => {});
+  await connect(session, socket, head);
+}
+
+function appOf(
+  context: Context,
+  definition: KindDefinition,
+  request: IncomingMessage,
+  url: string,
+): Document {
+  const prefix = `${GROUP_PATH}/${definition.plural}/`;
+  const name =
+    url.startsWith(prefix) && url.endsWith('/exec') ? url.slice(prefix.length, -'/exec'.length) : '';
+  // A document's name has no percent codes: what has one is no name, and is not decoded.
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw refuse.unknownPath(url);
+  if (request.method !== 'GET') throw refuse.method(request.method ?? '', url);
+  if (request.headers.upgrade?.toLowerCase() !== PROTOCOL) {
+    throw refuse.badRequest(`the only protocol to upgrade to is ${PROTOCOL}`);
+  }
+  const app = context.store.get(definition.kind, name);
+  if (!app) throw refuse.notFound(definition, name);
+  return app;
+}
+
+/** Resolves when the session is over, whoever ended it. */
+async function connect(session: ExecSession, socket: Duplex, head: Buffer): Promise<void> {
+  const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+  // Half a connection is none: who wants to end the input only, says so by a frame.
+  socket.once('end', () => socket.destroy());
+  receive(session, socket, head);
+  const exit = Promise.all([
+    session.exitCode,
+    forward(session.stdout, CHANNEL.stdout, socket),
+    forward(session.stderr, CHANNEL.stderr, socket),
+  ]).then(
+    ([exitCode]) => ({ exitCode }),
+    (error: unknown) => ({ message: error instanceof Error ? error.message : String(error) }),
+  );
+  const last = await Promise.race([exit, closed]);
+  if (last && !socket.destroyed) socket.end(encodeFrame(CHANNEL.exit, Buffer.from(JSON.stringify(last))));
+  end(session);
+}
+
+function end(session: ExecSession): void {
+  session.stdin.end();
+  session.stdin.destroy();
+  session.stdout.destroy();
+  session.stderr.destroy();
+  session.exitCode.catch(() => {});
+}
+
+/** Resolves when the stream has ended. */
+function forward(stream: Readable, channel: number, socket: Duplex): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const resume = () => stream.resume();
+    stream.on('data', (chunk: Buffer | string) => {
+      const bytes = Buffer.from(chunk as Buffer);
+      let room = !socket.destroyed;
+      for (let at = 0; at < bytes.length && !socket.destroyed; at += LARGEST_PAYLOAD) {
+        room = socket.write(encodeFrame(channel, bytes.subarray(at, at + LARGEST_PAYLOAD)));
+      }
+      if (room || socket.destroyed) return;
+      stream.pause();
+      socket.once('drain', resume);
+    });
+    const finish = (error?: Error | null) => {
+      socket.off('drain', resume);
+      if (error) reject(error);
+      else resolve();
+    };
+    stream.once('end', () => finish());
+    stream.once('close', () => finish());
+    stream.once('error', finish);
+  });
+}
+
+function receive(session: ExecSession, socket: Duplex, head: Buffer): void {
+  const decoder = new FrameDecoder();
+  // Input of a command that no longer reads is lost, as in any shell.
+  session.stdin.on('error', () => {});
+  const take = (chunk: Buffer) => {
+    try {
+      for (const frame of decoder.push(chunk)) handle(session, socket, frame.channel, frame.payload);
+    } catch {
+      socket.destroy();
+    }
+  };
+  if (head.length > 0) take(head);
+  socket.on('data', take);
+}
+
+/** Throws on what no honest client sends. */
+function handle(session: ExecSession, socket: Duplex, channel: number, payload: Buffer): void {
+  if (channel === CHANNEL.stdin) {
+    if (session.stdin.writableEnded || session.stdin.destroyed) return;
+    // The bytes are kept by the writer while the decoder's buffer goes on being used.
+    if (session.stdin.write(payload)) return;
+    socket.pause();
+    session.stdin.once('drain', () => socket.resume());
+  } else if (channel === CHANNEL.stdinEnd) {
+    session.stdin.end();
+  } else if (channel === CHANNEL.resize) {
+    const size = sizeOf(JSON.parse(payload.toString('utf8')));
+    session.resize(size.columns, size.rows).catch(() => {});
+  } else {
+    throw refuse.badRequest(`channel ${channel} is not for clients`);
+  }
+}
+
+function sizeOf(value: unknown): { columns: number; rows: number } {
+  const { columns, rows } = isObject(value) ? value : {};
+  const sound = (number: unknown): number is number =>
+    typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= 10_000;
+  if (!sound(columns) || !sound(rows)) throw refuse.badRequest('columns and rows must be from 1 to 10000');
+  return { columns, rows };
+}
+
+/** There is no answer object on an upgraded connection: the Status is written by hand, and the connection ends. */
+function refuseUpgrade(context: Context, socket: Duplex, error: unknown): void {
+  const status = toStatus(error, context.kinds);
+  if (status.code === 500) context.log.error('exec failed', { error });
+  if (socket.destroyed) return;
+  const body = JSON.stringify(status);
+  socket.end(
+    `HTTP/1.1 ${status.code} ${status.reason}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,29 @@
+/**
+ * Whether the controller lives and is ready, for probes: 200 with `ok`, or 500 with the checks that failed. Needs no
+ * rights and tells no secrets.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Context, path } from './context.ts';
+import type { Check } from './dependencies.ts';
+import { Query } from './query.ts';
+
+export function addHealthRoutes(server: FastifyInstance, context: Context): void {
+  const alive = (): Check[] => [{ name: 'ping', ok: true, message: 'ok' }];
+  const ready = (): Check[] => [...alive(), ...context.ready()];
+  path(server, '/livez', { GET: (request, reply) => answer('livez', alive(), request, reply) });
+  path(server, '/healthz', { GET: (request, reply) => answer('healthz', alive(), request, reply) });
+  path(server, '/readyz', { GET: (request, reply) => answer('readyz', ready(), request, reply) });
+}
+
+function answer(name: string, checks: Check[], request: FastifyRequest, reply: FastifyReply): string {
+  const query = new Query(request.url);
+  const excluded = new Set(query.all('exclude'));
+  const asked = checks.filter((check) => !excluded.has(check.name));
+  const failed = asked.some((check) => !check.ok);
+  reply.code(failed ? 500 : 200).type('text/plain; charset=utf-8');
+  if (!failed && !query.flag('verbose')) return 'ok';
+  const lines = asked.map((check) =>
+    check.ok ? `[+]${check.name} ok` : `[-]${check.name} failed: ${check.message}`,
+  );
+  return [...lines, `${name} check ${failed ? 'failed' : 'passed'}`, ''].join('\n');
+}

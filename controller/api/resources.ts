@@ -1,0 +1,249 @@
+/**
+ * The verbs on documents: list, get, create, update, patch, delete, for every kind of the registry alike. Each handler
+ * parses what was asked, makes one store call of it and shows the result; rules of documents are the store's.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { API_VERSION, type Document, type Json } from '../../resources/document.ts';
+import type { KindDefinition } from '../../resources/kind.ts';
+import { StoreError, type Write, type WriteResult } from '../store/types.ts';
+import { asJsonPatch, asManifest, isObject, mediaType, PATCH_TYPE } from './body.ts';
+import { authorOf, type Context, found, nameOf, newNameOf, path } from './context.ts';
+import { formOf } from './forms.ts';
+import { isDryRun, Query, selectors } from './query.ts';
+import { refuse, success } from './status.ts';
+import { serveWatch } from './watch.ts';
+
+export const GROUP_PATH = `/apis/${API_VERSION}`;
+
+export function addResourceRoutes(
+  server: FastifyInstance,
+  context: Context,
+  definition: KindDefinition,
+): void {
+  const collection = `${GROUP_PATH}/${definition.plural}`;
+  path(server, collection, {
+    GET: (request, reply) => listOrWatch(context, definition, request, reply),
+    POST: (request, reply) => create(context, definition, request, reply),
+    DELETE: (request) => deleteCollection(context, definition, request),
+  });
+  path(server, `${collection}/:name`, {
+    GET: (request) => get(context, definition, request),
+    PUT: (request) => update(context, definition, request),
+    PATCH: (request, reply) => patch(context, definition, request, reply),
+    DELETE: (request) => remove(context, definition, request),
+  });
+}
+
+function get(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
+  const document = found(context, definition, nameOf(request, definition));
+  return formOf(definition, new Query(request.url)).render(document);
+}
+
+function listOrWatch(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): unknown {
+  const query = new Query(request.url);
+  if (query.flag('watch')) {
+    serveWatch(context, definition, query, reply);
+    return reply;
+  }
+  return list(context, definition, query);
+}
+
+function list(context: Context, definition: KindDefinition, query: Query): unknown {
+  const limit = query.count('limit');
+  const from = query.text('continue');
+  const page = context.store.list(definition.kind, {
+    ...selectors(query),
+    ...(limit && { limit }),
+    ...(from !== undefined && { continue: from }),
+  });
+  if (
+    query.text('resourceVersionMatch') === 'Exact' &&
+    query.text('resourceVersion') !== page.resourceVersion
+  ) {
+    throw new StoreError(
+      'Expired',
+      `only version ${page.resourceVersion} can be listed; list without a version`,
+    );
+  }
+  const form = formOf(definition, query);
+  return {
+    kind: `${definition.kind}List`,
+    apiVersion: API_VERSION,
+    metadata: {
+      resourceVersion: page.resourceVersion,
+      ...(page.continue !== undefined && { continue: page.continue }),
+      ...(page.remainingItemCount !== undefined && { remainingItemCount: page.remainingItemCount }),
+    },
+    items: page.items.map((document) => form.render(document)),
+  };
+}
+
+async function create(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const document = asManifest(request.body, definition);
+  const result = await write(context, request, { verb: 'create', document });
+  reply.code(201);
+  return shown(definition, request, result.document);
+}
+
+async function update(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+): Promise<unknown> {
+  const document = asManifest(request.body, definition, nameOf(request, definition));
+  const result = await write(context, request, { verb: 'update', document });
+  return shown(definition, request, result.document);
+}
+
+async function patch(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const result = await write(context, request, asPatch(definition, request));
+  if (result.outcome === 'created') reply.code(201);
+  return shown(definition, request, result.document);
+}
+
+function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
+  const type = mediaType(request.headers['content-type']);
+  if (type === PATCH_TYPE.apply) {
+    const name = newNameOf(request, definition);
+    const manager = new Query(request.url).text('fieldManager');
+    if (!manager) {
+      throw refuse.invalid('fieldManager is required for apply patch', [
+        { field: 'fieldManager', message: 'is required for apply patch' },
+      ]);
+    }
+    return { verb: 'apply', document: asManifest(request.body, definition, name), manager };
+  }
+  const reference = { kind: definition.kind, name: nameOf(request, definition) };
+  if (type === PATCH_TYPE.json) {
+    return { verb: 'patch', reference, type: 'json', patch: asJsonPatch(request.body) as Json };
+  }
+  if (type !== PATCH_TYPE.merge) throw refuse.mediaType(Object.values(PATCH_TYPE));
+  if (!isObject(request.body)) throw refuse.badRequest('a merge patch is an object');
+  const resourceVersion = expectedVersion(request.body);
+  return {
+    verb: 'patch',
+    reference,
+    type: 'merge',
+    patch: request.body as Json,
+    ...(resourceVersion !== undefined && { resourceVersion }),
+  };
+}
+
+/** A merge patch that names metadata.resourceVersion is meant for that version only. */
+function expectedVersion(body: Record<string, unknown>): string | undefined {
+  const metadata = body['metadata'];
+  const version = isObject(metadata) ? metadata['resourceVersion'] : undefined;
+  return typeof version === 'string' && version !== '' ? version : undefined;
+}
+
+async function remove(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+): Promise<unknown> {
+  const name = nameOf(request, definition);
+  const { dryRun, ...options } = deleteOptions(request);
+  const write: Write = { verb: 'delete', reference: { kind: definition.kind, name }, ...options };
+  const [result] = await context.store.write([write], authorOf(request), { dryRun });
+  if (result?.outcome === 'deleting') return shown(definition, request, result.document);
+  const uid = result?.document.metadata.uid;
+  return success({ name, group: 'holdfast.dev', kind: definition.plural, ...(uid && { uid }) });
+}
+
+/**
+ * All that the selectors fit, in one transaction. A selector is asked for: the same request is what a name that came out
+ * empty in somebody's script makes of a delete.
+ */
+async function deleteCollection(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+): Promise<unknown> {
+  const selection = selectors(new Query(request.url));
+  if (!selection.labelSelector && !selection.fieldSelector) {
+    throw refuse.badRequest(
+      `deleting every ${definition.kind} at once takes a labelSelector or a fieldSelector, such as metadata.name!=none`,
+    );
+  }
+  const { dryRun, uid, resourceVersion, ...options } = deleteOptions(request);
+  if (uid ?? resourceVersion)
+    throw refuse.badRequest('preconditions are for one document, not for a collection');
+  const page = context.store.list(definition.kind, selection);
+  const writes = page.items.map((document): Write => {
+    const reference = { kind: document.kind, name: document.metadata.name };
+    return { verb: 'delete', reference, uid: document.metadata.uid, ...options };
+  });
+  const results = writes.length > 0 ? await context.store.write(writes, authorOf(request), { dryRun }) : [];
+  return {
+    kind: `${definition.kind}List`,
+    apiVersion: API_VERSION,
+    metadata: { resourceVersion: String(context.store.version) },
+    items: results.map((result) => shown(definition, request, result.document)),
+  };
+}
+
+interface DeleteOptions {
+  uid?: string;
+  resourceVersion?: string;
+  deleteData?: boolean;
+  dryRun: boolean;
+}
+
+const DELETE_FIELDS = new Set([
+  'kind',
+  'apiVersion',
+  'preconditions',
+  'dryRun',
+  'propagationPolicy',
+  'gracePeriodSeconds',
+  'orphanDependents',
+]);
+
+/** A misspelt option of a deletion is refused: what it was to hold back must not happen. */
+function deleteOptions(request: FastifyRequest): DeleteOptions {
+  const query = new Query(request.url);
+  const body = request.body ?? {};
+  if (!isObject(body)) throw refuse.badRequest('the body of a delete is a DeleteOptions object');
+  const unknown = Object.keys(body).find((field) => !DELETE_FIELDS.has(field));
+  if (unknown !== undefined) throw refuse.badRequest(`DeleteOptions has no field "${unknown}"`);
+  const preconditions = body['preconditions'] ?? {};
+  if (!isObject(preconditions)) throw refuse.badRequest('preconditions must be an object');
+  for (const [field, value] of Object.entries(preconditions)) {
+    if ((field !== 'uid' && field !== 'resourceVersion') || typeof value !== 'string') {
+      throw refuse.badRequest(`preconditions can hold uid and resourceVersion as text, not "${field}"`);
+    }
+  }
+  const dryRun = body['dryRun'] ?? [];
+  if (!Array.isArray(dryRun)) throw refuse.badRequest('dryRun must be a list');
+  return {
+    ...(preconditions as { uid?: string; resourceVersion?: string }),
+    ...(query.flag('deleteData') && { deleteData: true }),
+    dryRun: query.dryRun() || isDryRun(dryRun),
+  };
+}
+
+async function write(context: Context, request: FastifyRequest, write: Write): Promise<WriteResult> {
+  const dryRun = new Query(request.url).dryRun();
+  const [result] = await context.store.write([write], authorOf(request), { dryRun });
+  if (!result) throw new Error('the store answered a write with nothing');
+  return result;
+}
+
+function shown(definition: KindDefinition, request: FastifyRequest, document: Document): unknown {
+  return formOf(definition, new Query(request.url)).render(document);
+}
