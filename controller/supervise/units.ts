@@ -1,0 +1,119 @@
+/**
+ * The systemd units of an installation: rendered from systemd/*.service with its paths, written only when their text differs.
+ * up, down and purge call it where systemd is process 1. It removes and stops no unit but these two.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+export const CONTROLLER_UNIT = 'holdfast.service';
+export const EDGE_UNIT = 'holdfast-nginx.service';
+export const UNITS = [CONTROLLER_UNIT, EDGE_UNIT] as const;
+const FOLDER = '/etc/systemd/system';
+
+export function hasSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
+
+/** A word of a command line in a unit (systemd.service(5)): quoted, with specifiers and variables switched off. */
+export function unitWord(text: string): string {
+  const escaped = text.replace(/[\\"]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$');
+  return /^[\w@%+=:,./\\$-]+$/.test(escaped) ? escaped : `"${escaped}"`;
+}
+
+/** Replaces @NAME@. A list becomes words of a command line, a text stays as it is but for specifiers. */
+export function renderUnit(template: string, values: Record<string, string | string[]>): string {
+  return template.replace(/@([A-Z_]+)@/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`A unit asks for @${name}@, which nobody gives.`);
+    return typeof value === 'string' ? value.replaceAll('%', '%%') : value.map(unitWord).join(' ');
+  });
+}
+
+export interface SystemctlResult {
+  ok: boolean;
+  output: string;
+}
+
+export function systemctl(...args: string[]): Promise<SystemctlResult> {
+  return new Promise((resolve) => {
+    execFile('systemctl', args, { timeout: 120_000 }, (error, stdout, stderr) => {
+      resolve({ ok: error === null, output: `${stdout}${stderr}`.trim() });
+    });
+  });
+}
+
+async function must(...args: string[]): Promise<void> {
+  const { ok, output } = await systemctl(...args);
+  if (!ok) throw new Error(`systemctl ${args.join(' ')} failed: ${output}`);
+}
+
+/** The state folder for which the installed unit runs. undefined when none is installed. */
+export async function installedState(): Promise<string | undefined> {
+  const text = await readFile(path.join(FOLDER, CONTROLLER_UNIT), 'utf8').catch(() => '');
+  return /^# State: (.+)$/m.exec(text)?.[1];
+}
+
+/** Writes what differs, and answers the names of the units that did. */
+export async function installUnits(
+  templates: string,
+  values: Record<string, string | string[]>,
+): Promise<string[]> {
+  const changed: string[] = [];
+  for (const name of UNITS) {
+    const text = renderUnit(await readFile(path.join(templates, name), 'utf8'), values);
+    const file = path.join(FOLDER, name);
+    if ((await readFile(file, 'utf8').catch(() => '')) === text) continue;
+    await writeFile(`${file}.holdfast-new`, text, { mode: 0o644 });
+    await rename(`${file}.holdfast-new`, file);
+    changed.push(name);
+  }
+  if (changed.length > 0) await must('daemon-reload');
+  return changed;
+}
+
+export async function isActive(unit: string): Promise<boolean> {
+  return (await systemctl('is-active', '--quiet', unit)).ok;
+}
+
+/** Enabled at boot and running. nginx is started by the controller once it has something to serve. Answers what it did. */
+export async function enableUnits(): Promise<string[]> {
+  const did: string[] = [];
+  for (const unit of UNITS) {
+    if ((await systemctl('is-enabled', '--quiet', unit)).ok) continue;
+    await must('enable', unit);
+    did.push(`${unit} is enabled`);
+  }
+  if (!(await isActive(CONTROLLER_UNIT))) {
+    await systemctl('reset-failed', CONTROLLER_UNIT);
+    await must('start', CONTROLLER_UNIT);
+    did.push(`${CONTROLLER_UNIT} is started`);
+  }
+  return did;
+}
+
+/** Stopped, and not started at boot. Answers the units that ran or were enabled. */
+export async function disableUnits(): Promise<string[]> {
+  const did: string[] = [];
+  for (const unit of UNITS) {
+    if (!existsSync(path.join(FOLDER, unit))) continue;
+    const running = await isActive(unit);
+    const enabled = (await systemctl('is-enabled', '--quiet', unit)).ok;
+    if (!running && !enabled) continue;
+    await must('disable', '--now', unit);
+    did.push(unit);
+  }
+  return did;
+}
+
+/** Files of our units that are there. */
+export function unitFiles(): string[] {
+  return UNITS.map((unit) => path.join(FOLDER, unit)).filter((file) => existsSync(file));
+}
+
+export async function removeUnits(): Promise<void> {
+  for (const file of unitFiles()) await rm(file, { force: true });
+  await systemctl('daemon-reload');
+  await systemctl('reset-failed', ...UNITS);
+}

@@ -1,0 +1,95 @@
+/**
+ * `npm test` after the machine is set up: the checks, then every test file, unit files two at a time and the others alone.
+ * Arguments choose the files whose path has one of them in it; the checks are then left out.
+ * Its last line is the one that says how many passed and failed, and its exit code is non-zero unless all that ran passed.
+ */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { endAll, type Outcome, runFile } from './runner.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** In this order: what is quick to fail comes first. Real hosts share one Docker engine, so they run one at a time. */
+const groups = [
+  { folder: 'unit', atOnce: 2, timeoutSeconds: 120 },
+  { folder: 'conformance', atOnce: 1, timeoutSeconds: 300 },
+  { folder: 'sim', atOnce: 2, timeoutSeconds: 300 },
+  { folder: 'real', atOnce: 1, timeoutSeconds: 600 },
+];
+
+async function testFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(path.join(root, 'test', folder), {
+    recursive: true,
+    withFileTypes: true,
+  }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+function report(outcome: Outcome & { why?: string }): void {
+  const bad = outcome.failed > 0;
+  const counts = [`${outcome.passed} passed`];
+  if (bad) counts.push(`${outcome.failed} FAILED`);
+  if (outcome.skipped > 0) counts.push(`${outcome.skipped} skipped`);
+  console.log(`${bad ? '✘' : '✓'} ${outcome.file} (${counts.join(', ')}, ${outcome.seconds.toFixed(1)} s)`);
+  if (!bad) return;
+  console.log(outcome.output.trimEnd().replace(/^/gm, '    '));
+  if (outcome.why !== undefined) console.log(`    ${outcome.file} ${outcome.why}`);
+}
+
+/** The checks count as one test; the summary is printed for them, when they pass. */
+function checks(): Promise<Outcome & { why?: string }> {
+  const summary = 'printf "\\n  Total: 1\\n  Passed: 1\\n"';
+  const command = ['sh', '-c', `npm run --silent check && ${summary}`];
+  return runFile({ file: 'npm run check', command, timeoutSeconds: 300, cwd: root });
+}
+
+async function runGroup(files: string[], atOnce: number, timeoutSeconds: number): Promise<Outcome[]> {
+  const waiting = [...files];
+  const done: Outcome[] = [];
+  const lane = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const command = [process.execPath, '--import', 'tsx', file];
+      const outcome = await runFile({ file, command, timeoutSeconds, cwd: root });
+      report(outcome);
+      done.push(outcome);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return done;
+}
+
+async function main(filters: string[]): Promise<number> {
+  const outcomes: Outcome[] = [];
+  if (filters.length === 0) {
+    const outcome = await checks();
+    report(outcome);
+    outcomes.push(outcome);
+  }
+  for (const group of groups) {
+    const files = await testFiles(group.folder);
+    const chosen = files.filter(
+      (file) => filters.length === 0 || filters.some((word) => file.includes(word)),
+    );
+    outcomes.push(...(await runGroup(chosen, group.atOnce, group.timeoutSeconds)));
+  }
+  const sum = (field: 'passed' | 'failed' | 'skipped') =>
+    outcomes.reduce((count, outcome) => count + outcome[field], 0);
+  for (const outcome of outcomes) {
+    for (const reason of outcome.skips) console.log(`skipped in ${outcome.file}: ${reason}`);
+  }
+  if (outcomes.length === 0) console.log(`No test file has any of these in its path: ${filters.join(' ')}`);
+  const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed${skipped}`);
+  return sum('failed') > 0 || sum('passed') === 0 ? 1 : 0;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void endAll().then(() => process.exit(130));
+  });
+}
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,156 @@
+/** The supervisor and the processes it remembers, on real processes. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { systemClock } from '../../controller/clock.ts';
+import { boundLog, nextBackoff, supervise } from '../../controller/supervise/loop.ts';
+import {
+  describeProcess,
+  endProcess,
+  isAlive,
+  liveRecord,
+  type ProcessRecord,
+  signalProcess,
+  writeRecord,
+} from '../../controller/supervise/processes.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-supervise-'));
+const started: ProcessRecord[] = [];
+test.after(() => {
+  for (const record of started) signalProcess(record, 'SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const file = (name: string) => path.join(folder, name);
+
+async function poll<T>(what: string, look: () => T | undefined | false): Promise<T> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const value = look();
+    if (value !== undefined && value !== false) return value;
+    if (performance.now() > deadline) throw new Error(`did not come: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function sleeper(): ProcessRecord {
+  const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const record = describeProcess(child.pid ?? 0);
+  if (record === undefined) throw new Error('sleep did not start');
+  started.push(record);
+  return record;
+}
+
+const bounds = { firstBackoffSeconds: 1, longestBackoffSeconds: 30, wellAfterSeconds: 60, logBytes: 100 };
+const rows = [
+  { name: 'the first wait is short', ran: 0, last: 0, want: 1 },
+  { name: 'each wait is twice the last while it ends at once', ran: 2, last: 4, want: 8 },
+  { name: 'waits have a longest', ran: 2, last: 20, want: 30 },
+  { name: 'one that ran long starts over', ran: 61, last: 30, want: 1 },
+];
+for (const row of rows) {
+  test(`backoff: ${row.name}`, () => assert.is(nextBackoff(row.ran, row.last, bounds), row.want));
+}
+
+test('a process is known again by number and start time', () => {
+  const record = sleeper();
+  writeRecord(file('one.json'), record);
+  assert.equal(liveRecord(file('one.json')), record);
+  assert.not(isAlive({ ...record, startTime: '1' }));
+  assert.not(isAlive({ ...record, boot: 'another' }));
+});
+
+test('a record of another process is no leave to signal this one', () => {
+  const record = sleeper();
+  assert.not(signalProcess({ ...record, startTime: '1' }, 'SIGKILL'));
+  assert.ok(isAlive(record));
+});
+
+test('a damaged or missing record is nothing', () => {
+  assert.is(liveRecord(file('none.json')), undefined);
+  writeFileSync(file('bad.json'), '{"pid": 1');
+  assert.is(liveRecord(file('bad.json')), undefined);
+});
+
+test('one that does not listen to SIGTERM is ended by force', async () => {
+  const child = spawn('sh', ['-c', 'trap "" TERM; echo ready; while :; do sleep 0.1; done'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  const record = describeProcess(child.pid ?? 0);
+  if (record === undefined) throw new Error('sh did not start');
+  started.push(record);
+  await endProcess(systemClock, record, 0.3);
+  assert.not(isAlive(record));
+});
+
+test('a program that is killed is started again, and ends with its supervisor', async () => {
+  const stop = new AbortController();
+  const wanted = { command: ['sleep', '601'], cwd: folder, log: file('log'), record: file('child.json') };
+  const done = supervise(wanted, systemClock, stop.signal, { ...bounds, firstBackoffSeconds: 0.05 });
+  const first = await poll('the first start', () => liveRecord(wanted.record));
+  started.push(first);
+  signalProcess(first, 'SIGKILL');
+  const second = await poll('the second start', () => {
+    const record = liveRecord(wanted.record);
+    return record?.pid === first.pid ? undefined : record;
+  });
+  started.push(second);
+  stop.abort();
+  await done;
+  assert.not(isAlive(second));
+  assert.is(liveRecord(wanted.record), undefined);
+});
+
+test('a supervisor adopts what another one started', async () => {
+  const record = sleeper();
+  const stop = new AbortController();
+  const wanted = { command: ['false'], cwd: folder, log: file('log2'), record: file('adopted.json') };
+  writeRecord(wanted.record, record);
+  const done = supervise(wanted, systemClock, stop.signal, bounds);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(liveRecord(wanted.record), record);
+  stop.abort();
+  await done;
+  assert.not(isAlive(record));
+});
+
+test('a program that cannot be started does not end the supervisor', async () => {
+  const stop = new AbortController();
+  const wanted = { command: ['/no/such'], cwd: folder, log: file('log3'), record: file('none2.json') };
+  const done = supervise(wanted, systemClock, stop.signal, { ...bounds, firstBackoffSeconds: 0.01 });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  stop.abort();
+  await done;
+});
+
+test('what the program says is in the log', async () => {
+  const stop = new AbortController();
+  const wanted = {
+    command: ['sh', '-c', 'echo said; echo complained >&2; exec sleep 602'],
+    cwd: folder,
+    log: file('deep/log4'),
+    record: file('talks.json'),
+  };
+  const done = supervise(wanted, systemClock, stop.signal, bounds);
+  const text = await poll('words in the log', () => {
+    const words = statSync(wanted.log, { throwIfNoEntry: false }) && readFileSync(wanted.log, 'utf8');
+    return words?.includes('complained') === true && words;
+  });
+  assert.is(text, 'said\ncomplained\n');
+  stop.abort();
+  await done;
+});
+
+test('a log past its bound is kept once and emptied', () => {
+  writeFileSync(file('long'), 'x'.repeat(200));
+  boundLog(file('long'), 100);
+  assert.is(statSync(file('long')).size, 0);
+  assert.is(statSync(file('long.1')).size, 200);
+  boundLog(file('not-there'), 100);
+});
+
+test.run();
