@@ -8,6 +8,7 @@
  */
 
 import type { Readable, Writable } from 'node:stream';
+import type { Json } from '../../../resources/document.ts';
 
 export const LABEL = {
   managed: 'dev.holdfast.managed',
@@ -97,6 +98,16 @@ export interface ContainerDetails extends ContainerSummary {
   /** Text that the engine keeps of a failed start. */
   error: string;
   tty: boolean;
+  /** Settings that no ContainerSpec renders, such as privileged, in the engine's words. Empty for what was made here. */
+  deviations?: Deviation[];
+}
+
+/** One setting that differs. Never a value of the environment. */
+export interface Deviation {
+  /** Dotted path in the words of ContainerSpec, such as ports.22/tcp or env.TOKEN. */
+  field: string;
+  found?: Json;
+  wanted?: Json;
 }
 
 export interface NetworkSummary {
@@ -163,7 +174,7 @@ export interface LogLine {
   text: string;
 }
 
-/** What changed, from the engine's event stream. Only of things that carry our mark, and of networks. */
+/** What changed, from the engine's event stream. Only of containers that carry our mark, and of all networks, volumes and images. */
 export interface DockerEvent {
   type: 'container' | 'network' | 'image' | 'volume';
   /** The engine's word: create, start, die, destroy, update, rename, oom, connect, disconnect, … */
@@ -172,6 +183,8 @@ export interface DockerEvent {
   name: string;
   labels: Record<string, string>;
   exitCode?: number;
+  /** The container that a network's connect or disconnect is about. */
+  containerId?: string;
 }
 
 /** A command in a running container. Streams end when it does. */

@@ -1,0 +1,17 @@
+/** What the files of the real driver share; built once by createDocker. */
+import type { Clock } from '../../../controller/clock.ts';
+import type { Connection } from './connection.ts';
+import type { Ownership } from './ownership.ts';
+import type { Semaphore } from './semaphore.ts';
+
+/** End of a plain call, in seconds. */
+export const CALL_SECONDS = 60;
+
+export interface Context {
+  connection: Connection;
+  clock: Clock;
+  log: { warn(message: string): void } | undefined;
+  ownership: Ownership;
+  writes: Semaphore;
+  pulls: Semaphore;
+}

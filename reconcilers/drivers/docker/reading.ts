@@ -1,0 +1,125 @@
+/**
+ * The reading half of the real driver: lists, inspects, logs. Called by createDocker. Each verb is one call to the engine
+ * (logs: two), and nothing is kept: cached.ts does that.
+ */
+import type { Readable } from 'node:stream';
+import type Dockerode from 'dockerode';
+import type { Connection } from './connection.ts';
+import type { Context } from './context.ts';
+import { driverError } from './errors.ts';
+import { type DockerReading, type ImageDetails, LABEL } from './index.ts';
+import { logQuery, readLines } from './logs.ts';
+import { shortId, unlessMissing } from './ownership.ts';
+import {
+  type InspectedContainer,
+  type InspectedImage,
+  type ListedContainer,
+  type ListedNetwork,
+  readContainer,
+  readImage,
+  readNetwork,
+  readSummary,
+} from './read.ts';
+import { requireImageName, requireName } from './reference.ts';
+
+export function createReading({ connection, ownership }: Context): DockerReading {
+  return {
+    async info() {
+      const { version, apiVersion } = await connection.server();
+      const info = await connection.call('asking Docker about itself', (docker) => docker.info());
+      return { version, apiVersion, security: securityNames(info.SecurityOptions) };
+    },
+
+    async containers() {
+      const listed = await connection.call('listing containers', (docker, abortSignal) =>
+        docker.listContainers({
+          all: true,
+          filters: { label: [`${LABEL.managed}=true`] },
+          abortSignal,
+        }),
+      );
+      const found = (listed as ListedContainer[]).map(readSummary);
+      for (const { id } of found) ownership.remember(id);
+      return found;
+    },
+
+    async container(idOrName) {
+      requireName('container', idOrName);
+      const found = await connection.call(
+        `looking at container ${shortId(idOrName)}`,
+        (docker, abortSignal) => unlessMissing(docker.getContainer(idOrName).inspect({ abortSignal })),
+      );
+      return found && readContainer(found as unknown as InspectedContainer);
+    },
+
+    async networks() {
+      const listed = await connection.call('listing networks', (docker, abortSignal) =>
+        docker.listNetworks({ abortSignal } as Parameters<typeof docker.listNetworks>[0]),
+      );
+      return (listed as unknown as ListedNetwork[]).map(readNetwork);
+    },
+
+    image: (reference) => findImage(connection, reference),
+
+    async *logs(id, options = {}) {
+      const about = `reading logs of container ${shortId(id)}`;
+      requireName('container', id);
+      const { signal } = options;
+      const limits = signal === undefined ? {} : { signal };
+      try {
+        const found = await connection.call(
+          about,
+          (docker, abortSignal) => docker.getContainer(id).inspect({ abortSignal }),
+          limits,
+        );
+        const stream = await connection.call(
+          about,
+          (docker, abortSignal) => openLogs(docker, id, logQuery(options), abortSignal),
+          limits,
+        );
+        yield* readLines(stream, found.Config.Tty, signal);
+      } catch (caught) {
+        if (signal?.aborted) return;
+        throw driverError(about, caught);
+      }
+    },
+  };
+}
+
+export async function findImage(
+  connection: Connection,
+  reference: string,
+): Promise<ImageDetails | undefined> {
+  requireImageName(reference);
+  const found = await connection.call(`looking at image ${reference}`, (docker, abortSignal) =>
+    unlessMissing(docker.getImage(reference).inspect({ abortSignal } as object)),
+  );
+  return found && readImage(found as unknown as InspectedImage);
+}
+
+/** dockerode's own verb reads a log that is not followed whole, and takes one that looks like JSON for JSON. */
+function openLogs(
+  docker: Dockerode,
+  id: string,
+  query: Record<string, string | boolean>,
+  abortSignal: AbortSignal,
+): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    const request = {
+      path: `/containers/${encodeURIComponent(id)}/logs?`,
+      method: 'GET',
+      isStream: true,
+      statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
+      options: query,
+      abortSignal,
+    };
+    docker.modem.dial(request as unknown as Parameters<typeof docker.modem.dial>[0], (caught, stream) =>
+      caught ? reject(caught) : resolve(stream as Readable),
+    );
+  });
+}
+
+function securityNames(options: unknown): string[] {
+  if (!Array.isArray(options)) return [];
+  return options.flatMap((option) => /name=([^,]+)/.exec(String(option))?.[1] ?? []);
+}

@@ -1,0 +1,55 @@
+/**
+ * Bounds how many calls run at once, first come first served. The Docker driver uses it for writes and pulls: more than
+ * a handful in parallel only makes each of them slower. Waiting ends when the signal aborts; a running task is not touched.
+ */
+import { DriverError } from '../error.ts';
+
+export interface Semaphore {
+  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+}
+
+export function createSemaphore(places: number): Semaphore {
+  let free = places;
+  const waiting: (() => void)[] = [];
+
+  function enter(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(aborted(signal));
+    if (free > 0) {
+      free -= 1;
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const onTurn = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = () => {
+        waiting.splice(waiting.indexOf(onTurn), 1);
+        reject(aborted(signal));
+      };
+      waiting.push(onTurn);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  function leave(): void {
+    const next = waiting.shift();
+    if (next) next();
+    else free += 1;
+  }
+
+  return {
+    async run(task, signal) {
+      await enter(signal);
+      try {
+        return await task();
+      } finally {
+        leave();
+      }
+    },
+  };
+}
+
+function aborted(signal: AbortSignal | undefined): DriverError {
+  return new DriverError('aborted', 'cancelled while it waited for its turn', { cause: signal?.reason });
+}

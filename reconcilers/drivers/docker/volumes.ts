@@ -1,0 +1,80 @@
+/**
+ * Named volumes of ours. They live as long as the container that they were made for: what must last is bound from a
+ * folder. Called by the driver when containers are created and removed; never touches a volume without our mark.
+ */
+import { DriverError } from '../error.ts';
+import type { Connection } from './connection.ts';
+import { statusOf } from './errors.ts';
+import { type ContainerSpec, LABEL } from './index.ts';
+import { foreign, isOurs, unlessMissing } from './ownership.ts';
+import type { InspectedContainer } from './read.ts';
+import { requireName } from './reference.ts';
+
+/** Names of the volumes that the container was given by name, in contrast to anonymous ones. */
+export function namedVolumes(container: InspectedContainer): string[] {
+  return (container.HostConfig?.Mounts ?? [])
+    .filter((mount) => mount.Type === 'volume')
+    .flatMap((mount) => (mount.Source ? [mount.Source] : []));
+}
+
+/** Makes room for a new container: a crash may have left its volumes. One that a container uses stays. */
+export async function removeLeftVolumes(connection: Connection, spec: ContainerSpec): Promise<void> {
+  for (const mount of spec.mounts) {
+    if (mount.type !== 'volume') continue;
+    const labels = await labelsOf(connection, mount.source);
+    if (labels === undefined) continue;
+    if (!isOurs(labels)) throw foreign(`volume ${mount.source}`);
+    const owner = labels[LABEL.uid];
+    if (owner !== spec.labels[LABEL.uid]) {
+      const message = `volume ${mount.source} belongs to ${labels[LABEL.kind] ?? 'another document'} ${labels[LABEL.name] ?? ''} with uid ${owner ?? '(none)'}: remove it, or use another name`;
+      throw new DriverError('conflict', message);
+    }
+    await removeVolume(connection, mount.source);
+  }
+}
+
+/** What is not ours, or used by another container, stays. */
+export async function removeVolumesOfContainer(
+  connection: Connection,
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) {
+    if (isOurs(await labelsOf(connection, name))) await removeVolume(connection, name);
+  }
+}
+
+export async function removeVolumesByUid(connection: Connection, uid: string): Promise<void> {
+  if (uid === '') throw new DriverError('invalid', 'removing volumes: the uid is empty');
+  const { Volumes: found } = await connection.call(`listing volumes of ${uid}`, (docker, abortSignal) =>
+    docker.listVolumes({
+      abortSignal,
+      filters: { label: [`${LABEL.managed}=true`, `${LABEL.uid}=${uid}`] },
+    } as Parameters<typeof docker.listVolumes>[0]),
+  );
+  for (const volume of found ?? []) {
+    if (!isOurs(volume.Labels) || volume.Labels[LABEL.uid] !== uid) continue;
+    if (await removeVolume(connection, volume.Name)) continue;
+    throw new DriverError('conflict', `removing volume ${volume.Name}: a container still uses it`);
+  }
+}
+
+async function labelsOf(connection: Connection, name: string): Promise<Record<string, string> | undefined> {
+  requireName('volume', name);
+  const found = await connection.call(`looking at volume ${name}`, (docker, abortSignal) =>
+    unlessMissing(docker.getVolume(name).inspect({ abortSignal })),
+  );
+  return found && { ...found.Labels };
+}
+
+/** False when a container uses it, running or not: the engine itself refuses then. */
+async function removeVolume(connection: Connection, name: string): Promise<boolean> {
+  return connection.call(`removing volume ${name}`, async (docker, abortSignal) => {
+    try {
+      await unlessMissing(docker.getVolume(name).remove({ abortSignal }));
+      return true;
+    } catch (caught) {
+      if (statusOf(caught) === 409) return false;
+      throw caught;
+    }
+  });
+}

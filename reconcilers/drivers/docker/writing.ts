@@ -1,0 +1,130 @@
+/**
+ * The writing half of the real driver. Called by createDocker. Every verb may be made twice, refuses what does not carry
+ * our mark, and waits for its turn: only so many writes run at once.
+ */
+import type Dockerode from 'dockerode';
+import { DriverError } from '../error.ts';
+import { createContainer, removeContainer } from './containers.ts';
+import { CALL_SECONDS, type Context } from './context.ts';
+import { engineText, statusOf } from './errors.ts';
+import { runExec } from './exec.ts';
+import type { DockerWriting } from './index.ts';
+import { createNetwork, removeNetwork } from './networks.ts';
+import { shortId } from './ownership.ts';
+import { runPull } from './pull.ts';
+import { findImage } from './reading.ts';
+import { parseReference, requireImageName } from './reference.ts';
+import { removeVolumesByUid } from './volumes.ts';
+
+type Container = ReturnType<Dockerode['getContainer']>;
+
+export function createWriting(context: Context): DockerWriting {
+  const { connection, clock, ownership, writes, pulls } = context;
+
+  /** A write to a container of ours. `gone` is what a container that does not exist means. */
+  function change(
+    verb: string,
+    id: string,
+    run: (container: Container, signal: AbortSignal) => Promise<unknown>,
+    options: { gone?: 'success'; timeoutSeconds?: number } = {},
+  ): Promise<void> {
+    const about = `${verb} container ${shortId(id)}`;
+    const { timeoutSeconds } = options;
+    return writes.run(async () => {
+      await ownership.require(id);
+      try {
+        await connection.call(
+          about,
+          (docker, signal) => run(docker.getContainer(id), signal),
+          timeoutSeconds === undefined ? {} : { timeoutSeconds },
+        );
+      } catch (caught) {
+        if (options.gone === 'success' && caught instanceof DriverError && caught.code === 'notFound') return;
+        throw caught;
+      }
+    });
+  }
+
+  return {
+    createNetwork: (spec) => writes.run(() => createNetwork(connection, spec)),
+    removeNetwork: (id) => writes.run(() => removeNetwork(connection, id)),
+
+    pull(reference, options) {
+      return pulls.run(async () => {
+        requireImageName(reference);
+        await runPull({ connection, clock }, reference, options);
+        const { text } = parseReference(reference);
+        const image = await findImage(connection, text);
+        if (image) return image;
+        throw new DriverError(
+          'failed',
+          `pulling ${text}: Docker says that it is there, but does not find it`,
+        );
+      }, options.signal);
+    },
+
+    createContainer: (spec) => writes.run(() => createContainer(context, spec)),
+
+    start: (id) =>
+      change('starting', id, (container, abortSignal) => unlessAlready(container.start({ abortSignal }))),
+
+    stop: (id, graceSeconds) =>
+      change(
+        'stopping',
+        id,
+        (container, abortSignal) => unlessAlready(container.stop({ t: graceSeconds, abortSignal })),
+        { gone: 'success', timeoutSeconds: graceSeconds + CALL_SECONDS },
+      ),
+
+    restart: (id, graceSeconds) =>
+      change(
+        'restarting',
+        id,
+        (container, abortSignal) =>
+          container.restart({ t: graceSeconds, abortSignal } as Parameters<Container['restart']>[0]),
+        { timeoutSeconds: graceSeconds + CALL_SECONDS },
+      ),
+
+    remove: (id) => writes.run(() => removeContainer(context, id)),
+
+    rename: (id, name) =>
+      change('renaming', id, async (container, abortSignal) => {
+        try {
+          await container.rename({ name, abortSignal });
+        } catch (caught) {
+          const now = await container.inspect({ abortSignal }).catch(() => undefined);
+          if (now?.Name !== `/${name}`) throw caught;
+        }
+      }),
+
+    unpause: (id) =>
+      change('unpausing', id, async (container, abortSignal) => {
+        try {
+          await container.unpause({ abortSignal });
+        } catch (caught) {
+          if (!/is not paused/i.test(engineText(caught))) throw caught;
+        }
+      }),
+
+    async exec(id, options) {
+      await ownership.require(id);
+      return runExec({ connection, clock }, id, options);
+    },
+
+    setRestartPolicy: (id, policy) =>
+      change('changing the restart policy of', id, (container, abortSignal) =>
+        container.update({ RestartPolicy: { Name: policy }, abortSignal }),
+      ),
+
+    removeVolumesOf: (uid) => writes.run(() => removeVolumesByUid(connection, uid)),
+  };
+}
+
+/** 304: it runs, or stands still, already. */
+async function unlessAlready(answer: Promise<unknown>): Promise<void> {
+  try {
+    await answer;
+  } catch (caught) {
+    if (statusOf(caught) !== 304) throw caught;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The real driver against the dockerd of this machine. The image is made here from a busybox without libraries, so that no
+ * registry is needed. Everything made carries the run's name and is removed afterwards.
+ */
+import { accessSync, constants } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import Dockerode from 'dockerode';
+import { pack } from 'tar-stream';
+import { systemClock } from '../../controller/clock.ts';
+import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
+import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
+import { type DockerUnderTest, dockerConformance } from './docker.suite.ts';
+
+export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find(isExecutable);
+const APPLETS = ['sh', 'sleep', 'echo', 'cat', 'true'];
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function engineAnswers(engine: Dockerode): Promise<string | undefined> {
+  try {
+    await engine.ping();
+    return undefined;
+  } catch (caught) {
+    return `no Docker engine answers: ${String(caught)}`;
+  }
+}
+
+/** A busybox with the few programs that the suite calls. */
+async function importImage(engine: Dockerode, image: string, busybox: string): Promise<void> {
+  const archive = pack();
+  for (const folder of ['bin', 'run', 'tmp', 'scratch', 'etc', 'app', 'app/data', 'app/code', 'data']) {
+    archive.entry({ name: folder, type: 'directory', mode: 0o755 });
+  }
+  archive.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(busybox));
+  for (const applet of APPLETS)
+    archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
+  archive.finalize();
+  const [repo = '', tag = 'latest'] = image.split(':');
+  const changes = ['CMD ["sleep","1000"]', 'VOLUME /scratch', 'ENV PATH=/bin'];
+  const stream = await engine.importImage(archive as unknown as NodeJS.ReadableStream, {
+    repo,
+    tag,
+    changes,
+  });
+  for await (const _line of stream as Readable) {
+    // Read to the end: then it is there.
+  }
+}
+
+async function freeSubnet(engine: Dockerode): Promise<string> {
+  const networks = await engine.listNetworks();
+  const used = networks.flatMap((network) =>
+    (network.IPAM?.Config ?? []).map((config) => config.Subnet ?? ''),
+  );
+  for (let third = 200 + (process.pid % 40); third < 256; third += 1) {
+    if (!used.some((subnet) => subnet.startsWith(`10.251.${third}.`))) return `10.251.${third}`;
+  }
+  throw new Error('no free subnet in 10.251.0.0/16');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+async function removeAll(engine: Dockerode, run: string): Promise<void> {
+  const label = [`${LABEL.name}=${run}`];
+  const containers = await engine.listContainers({ all: true, filters: { label } });
+  const others = await engine.listContainers({ all: true, filters: { name: [`^/${run}-`] } });
+  const ids = new Set([...containers, ...others].map(({ Id }) => Id));
+  await Promise.all([...ids].map((id) => engine.getContainer(id).remove({ force: true, v: true })));
+  const { Volumes: volumes } = await engine.listVolumes({ filters: { name: [`${run}-`] } as never });
+  for (const volume of volumes ?? []) await engine.getVolume(volume.Name).remove();
+  const networks = await engine.listNetworks({ filters: { name: [`${run}-`] } });
+  for (const network of networks) await engine.getNetwork(network.Id).remove();
+}
+
+async function makeReal(engine: Dockerode, busybox: string): Promise<DockerUnderTest> {
+  const run = `hfconf${process.pid}`;
+  const image = `${run}-image:1`;
+  const folder = await mkdtemp(join(tmpdir(), `${run}-`));
+  const foreign = { container: `${run}-foreign`, volume: `${run}-foreign` };
+  const cleanup = async () => {
+    await removeAll(engine, run);
+    await engine
+      .getImage(image)
+      .remove({ force: true })
+      .catch(() => {});
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await importImage(engine, image, busybox);
+    await engine.createVolume({ Name: foreign.volume });
+    const other = await engine.createContainer({
+      name: foreign.container,
+      Image: image,
+      HostConfig: { NetworkMode: 'none' },
+    });
+    await other.start();
+    return {
+      docker: createDocker({ clock: systemClock }),
+      run,
+      image,
+      subnet: await freeSubnet(engine),
+      folder,
+      foreign,
+      behind: {
+        kill: (id) => engine.getContainer(id).kill(),
+        pause: (id) => engine.getContainer(id).pause(),
+        setMemory: (id, memory, withSwap) =>
+          engine.getContainer(id).update({ Memory: memory, MemorySwap: withSwap }),
+        disconnect: (id, network) => engine.getNetwork(network).disconnect({ Container: id, Force: true }),
+      },
+      port: freePort,
+      async volumes() {
+        return ((await engine.listVolumes()).Volumes ?? []).map(({ Name }) => Name);
+      },
+      cleanup,
+    };
+  } catch (caught) {
+    await cleanup();
+    throw caught;
+  }
+}
+
+const engine = new Dockerode();
+const unavailable =
+  BUSYBOX === undefined
+    ? 'no busybox (Debian: busybox-static) to make an image from'
+    : await engineAnswers(engine);
+if (BUSYBOX === undefined || unavailable !== undefined) {
+  console.log(`SKIP docker-real: ${unavailable}`);
+} else {
+  dockerConformance('real engine', () => makeReal(engine, BUSYBOX));
+}
