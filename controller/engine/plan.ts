@@ -75,8 +75,9 @@ async function follow<Reading, Writing>(
       const text = JSON.stringify(result.steps.map(({ step }) => [step.type, step.target, step.because]));
       if (before === text) continue;
       done.set(entry, text);
-      const own = (steps: PlannedStep[]) => steps.filter((planned) => planned.key !== entry);
-      plan.steps = [...own(plan.steps), ...result.steps.map((planned) => ({ ...planned, key: entry }))];
+      // A child that was planned is in the overlay now and not needed again: its step stays in the plan.
+      const kept = plan.steps.filter(({ key, step }) => key !== entry || step.child);
+      plan.steps = [...kept, ...result.steps.map((planned) => ({ ...planned, key: entry }))];
       plan.problems = [...plan.problems.filter((problem) => problem.key !== entry), ...result.problems];
       for (const { step } of result.steps) followChild(step, overlay, options, wake);
     }

@@ -167,10 +167,10 @@ export function remove(
 export function status(
   setting: Setting,
   present: Document,
-  write: { uid: string; status: (document: Document) => unknown },
+  write: { uid?: string; status: (document: Document) => unknown },
 ): Decision {
   checkController(setting, referenceTo(present), 'status');
-  checkPreconditions(present, { uid: write.uid });
+  checkPreconditions(present, write);
   const wanted = write.status(present);
   if (wanted === undefined) return { outcome: 'unchanged' };
   const next = copyJson(wanted, 'status');
