@@ -42,8 +42,17 @@ interface Acknowledged {
   generation: number;
 }
 
-/** Newest acknowledged state of each document, from a child that is killed after so many answers. */
-function crash(folder: string, known: Map<string, Acknowledged>, answers: number): Promise<void> {
+/** When the child is killed: after so many answers, or so long after its start, also before the store is open. */
+type Moment = { answers: number } | { milliseconds: number };
+
+/** Every third time by the clock, so that the opening of the store is hit too. */
+function moment(round: number): Moment {
+  if (round % 3 === 0) return { milliseconds: 150 + Math.random() * 500 };
+  return { answers: 1 + Math.floor(Math.random() * 1_500) };
+}
+
+/** Adds to `known` the newest state of each document that a child was told of before it was killed. */
+function crash(folder: string, known: Map<string, Acknowledged>, when: Moment): Promise<void> {
   const child = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url)], {
     env: { ...process.env, HOLDFAST_TEST_WRITE: folder },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -55,8 +64,9 @@ function crash(folder: string, known: Map<string, Acknowledged>, answers: number
     if (name === undefined) return;
     known.set(name, { version: Number(version), generation: Number(generation) });
     count += 1;
-    if (count === answers) child.kill('SIGKILL');
+    if ('answers' in when && count === when.answers) child.kill('SIGKILL');
   });
+  if ('milliseconds' in when) setTimeout(() => child.kill('SIGKILL'), when.milliseconds);
   const closed = new Promise<void>((resolve) => lines.once('close', () => resolve()));
   return new Promise((resolve, reject) => {
     child.once('exit', (code, signal) => {
@@ -90,7 +100,7 @@ test(`${crashes} times kill -9 loses nothing that was acknowledged`, async () =>
   try {
     const known = new Map<string, Acknowledged>();
     for (let round = 0; round < crashes; round += 1) {
-      await crash(folder, known, 1 + Math.floor(Math.random() * 1_500));
+      await crash(folder, known, moment(round));
       const store = open(folder, { limits });
       try {
         check(store, known);

@@ -275,7 +275,7 @@ test('a full disk loses nothing and half-writes nothing; the reserve is used fir
     try {
       const clock = stoppedClock();
       const limits = { reserveBytes: 512 * 1024 };
-      const store = open(folder, { clock, limits });
+      let store = open(folder, { clock, limits });
       assert.is(store.health().reserve, true);
       writeFileSync(join(folder, 'ballast'), Buffer.alloc(2_300_000));
       const stored = await fill(store, 'a');
@@ -293,6 +293,9 @@ test('a full disk loses nothing and half-writes nothing; the reserve is used fir
       assert.is(store.list('Note').items.length, stored);
       assert.is(store.version, stored);
       assert.equal(store.problems(), []);
+      await store.close();
+      store = open(folder, { clock, limits });
+      assert.is(store.list('Note').items.length, stored);
 
       rmSync(join(folder, 'ballast'));
       clock.forward(60_000);
