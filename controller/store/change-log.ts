@@ -104,7 +104,10 @@ export class ChangeLog {
     try {
       onChange(seen);
     } catch (error) {
-      this.log.error({ kind, version: change.version, error }, 'a watcher failed and gets no more changes');
+      this.log.error(
+        { kind, version: change.version, err: error },
+        'a watcher failed and gets no more changes',
+      );
       this.end(watcher, 'failed');
     }
   }
@@ -114,7 +117,7 @@ export class ChangeLog {
     try {
       watcher.options.onEnd?.(reason);
     } catch (error) {
-      this.log.error({ kind: watcher.options.kind, error }, 'a watcher failed at its end');
+      this.log.error({ kind: watcher.options.kind, err: error }, 'a watcher failed at its end');
     }
   }
 }

@@ -77,7 +77,7 @@ export interface WatchOptions {
   labelSelector?: string;
   fieldSelector?: string;
   onChange(change: Change): void;
-  /** Called once, when the store closes or the watcher is cut. */
+  /** Called once, when the store closes or the watcher is cut; `failed`: onChange has thrown. */
   onEnd?(reason: 'closed' | 'slow' | 'failed'): void;
 }
 
@@ -88,7 +88,7 @@ export interface Store {
   list(kind: string, options?: ListOptions): List;
   /** All in one transaction, or none. With dryRun everything is checked and nothing is stored. Rejects with StoreError. */
   write(writes: readonly Write[], author: Author, options?: { dryRun?: boolean }): Promise<WriteResult[]>;
-  /** In process, after commit, in order. Old changes first. Returns a function that ends it. */
+  /** In process, after commit, in order. Old changes first, before it returns. Returns a function that ends it. */
   watch(options: WatchOptions): () => void;
   history(kind: string, name: string): Revision[];
   /** Spec as of a generation, or undefined when it is not kept. */

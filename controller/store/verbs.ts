@@ -4,25 +4,18 @@
  */
 import { ANNOTATION, type Document, type Json, type Manifest, refText } from '../../resources/document.ts';
 import { copyJson, equal, isObject, type JsonObject } from './json.ts';
+import { KEPT_METADATA, readManifest, type Wanted } from './manifest.ts';
 import { mergeThreeWay, type Shape, shapeOf } from './merge.ts';
+import { change, type Decision, first, type Parts } from './next-state.ts';
 import { applyJsonPatch, applyMergePatch } from './patch.ts';
+import { conflict, invalid, referenceTo } from './refusals.ts';
 import {
-  change,
   checkController,
   checkManifest,
   checkNotDeleting,
   checkPreconditions,
   checkWriter,
-  conflict,
-  type Decision,
-  first,
-  invalid,
-  KEPT_METADATA,
-  type Parts,
-  readManifest,
-  referenceTo,
   type Setting,
-  type Wanted,
 } from './rules.ts';
 import { type FieldCause, StoreError } from './types.ts';
 
