@@ -11,7 +11,7 @@ import type { SqliteStore } from './store/sqlite-store.ts';
 const LEAST_FREE_BYTES = 1.25 * 2 ** 30;
 
 export function readinessChecks(store: SqliteStore, docker: CachedDocker): Check[] {
-  const docked = docker.isUp;
+  const docked = docker.listedAt() !== undefined;
   return [
     { name: 'store', ok: true, message: `at version ${store.version}` },
     { name: 'docker', ok: docked, message: docked ? 'answers' : 'does not answer; start it (systemctl start docker)' },
@@ -28,7 +28,7 @@ export interface DoctorOptions {
 export async function doctorChecks(options: DoctorOptions): Promise<Check[]> {
   const { store, reading, stateFolder } = options;
   return [
-    await look('store', async () => store.check()),
+    await look('store', async () => integrity(store)),
     await look('key', () => closedFile(join(stateFolder, 'store', 'store.key'))),
     await look('disk', () => room(stateFolder)),
     await look('docker', async () => {
@@ -48,6 +48,15 @@ async function look(name: string, check: () => Promise<string>): Promise<Check> 
   } catch (error) {
     return { name, ok: false, message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function integrity(store: SqliteStore): string {
+  const problems = store.problems();
+  if (problems.length > 0) throw new Error(`the database is damaged: ${problems.slice(0, 3).join('; ')}`);
+  const { version, databaseBytes, reserve } = store.health();
+  const size = `${(databaseBytes / 2 ** 20).toFixed(1)} MiB`;
+  if (!reserve) throw new Error(`intact, ${size}, but the disk is too full to keep the reserve; make room`);
+  return `intact, ${size}, at version ${version}`;
 }
 
 async function closedFile(path: string): Promise<string> {

@@ -3,6 +3,7 @@
  * system's clock and folders; tests call it with their own. Nothing here decides anything.
  */
 import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { appReconciler } from '../reconcilers/app/index.ts';
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
@@ -20,6 +21,7 @@ import type { Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { readManifests } from '../resources/manifest.ts';
+import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
 import type { ContainerAccess } from './api/dependencies.ts';
@@ -147,7 +149,7 @@ function buildWorld(options: ControllerOptions, store: SqliteStore) {
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: options.nginxSupervisor,
   });
-  const authority = createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx });
+  const authority = createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: hostname() });
   const probe = createProbe();
   const health = {
     onChange: (_app: string): void => undefined,
@@ -220,7 +222,7 @@ async function startSource({ configFolder, clock, log }: ControllerOptions, stor
     log,
     read: (text, file) => {
       const { manifests, problems } = readManifests(text, { file });
-      return { manifests, problems: problems.map((problem) => problem.text) };
+      return { manifests: manifests.map(({ manifest }) => manifest), problems: problems.map((problem) => formatProblem(problem)) };
     },
   });
 }

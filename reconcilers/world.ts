@@ -5,7 +5,7 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
-import type { DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
@@ -55,7 +55,7 @@ export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
   /** It was looked at and fits. */
-  looked(id: string): void;
+  looked(id: string, details?: ContainerDetails): void;
 }
 
 export interface Reading {

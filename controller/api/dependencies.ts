@@ -8,7 +8,7 @@ import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import type { Plan } from '../engine/contract.ts';
 import type { Log } from '../log.ts';
-import type { Store } from '../store/types.ts';
+import type { Author, Store } from '../store/types.ts';
 
 /** One thing that was looked at, for `holdfast doctor` and /readyz. */
 export interface Check {
@@ -83,7 +83,7 @@ export interface ApiDependencies {
   kinds: readonly KindDefinition[];
   validate(manifest: Manifest): FieldProblem[];
   /** What would be done if these were applied and those deleted; with neither, what is left to do now. Writes nothing. */
-  plan(documents: Manifest[], deletions: Reference[]): Promise<Plan>;
+  plan(documents: Manifest[], deletions: Reference[], author: Author): Promise<Plan>;
   containers: ContainerAccess;
   doctor(): Promise<Check[]>;
   /** Cheap: asked for at each /readyz. */

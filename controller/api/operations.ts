@@ -44,7 +44,8 @@ async function plan(context: Context, request: FastifyRequest): Promise<unknown>
   const { documents, delete: deletions } = body(request, ['documents', 'delete']);
   const manifests = documents === undefined ? [] : asManifests(documents, 'documents');
   refuseInvalid(context, manifests);
-  return context.plan(manifests, deletions === undefined ? [] : asReferences(context, deletions));
+  const references = deletions === undefined ? [] : asReferences(context, deletions);
+  return context.plan(manifests, references, authorOf(request));
 }
 
 function refuseInvalid(context: Context, manifests: readonly Manifest[]): void {

@@ -256,7 +256,7 @@ function referenceOf(document: Manifest): Reference {
 function queryText(query: Query): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== false);
   if (given.length === 0) return '';
-  return `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}`;
+  return `?${new URLSearchParams(given.map(([key, value]): [string, string] => [key, String(value)]))}`;
 }
 
 async function textOf(response: AsyncIterable<Uint8Array>): Promise<string> {

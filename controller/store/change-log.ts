@@ -104,10 +104,7 @@ export class ChangeLog {
     try {
       onChange(seen);
     } catch (error) {
-      this.log.error(
-        { kind, version: change.version, err: error },
-        'a watcher failed and gets no more changes',
-      );
+      this.log.error('a watcher failed and gets no more changes', { kind, version: change.version, error });
       this.end(watcher, 'failed');
     }
   }
@@ -117,7 +114,7 @@ export class ChangeLog {
     try {
       watcher.options.onEnd?.(reason);
     } catch (error) {
-      this.log.error({ kind: watcher.options.kind, err: error }, 'a watcher failed at its end');
+      this.log.error('a watcher failed at its end', { kind: watcher.options.kind, error });
     }
   }
 }

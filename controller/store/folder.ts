@@ -135,7 +135,7 @@ function tighten(path: string, log: StoreLog): void {
   if ((mode & 0o077) === 0) return;
   chmodSync(path, 0o600);
   const was = mode.toString(8);
-  log.warn({ path, was }, `${path} was open to others (mode ${was}); it is 600 now`);
+  log.warn(`${path} was open to others (mode ${was}); it is 600 now`, { path, was });
 }
 
 export function syncFolder(folder: string): void {

@@ -1,8 +1,8 @@
-/** What the store says while it runs. A pino logger fits. Never a value of a document. */
+/** What the store says while it runs. The controller's log fits. Never a value of a document. */
 export interface StoreLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
 }
 
 export const silentLog: StoreLog = { info() {}, warn() {}, error() {} };

@@ -40,7 +40,7 @@ export class Reserve {
     const had = sizeOf(path) > 0;
     rmSync(path, { force: true });
     this.kept = false;
-    if (had) log.warn({ path, bytes }, 'the disk is full: the store uses its reserve; free some space');
+    if (had) log.warn('the disk is full: the store uses its reserve; free some space', { path, bytes });
     return had;
   }
 
@@ -57,7 +57,7 @@ export class Reserve {
       this.kept = true;
     } catch (error) {
       rmSync(path, { force: true });
-      log.warn({ path, error: String(error) }, 'the reserve file cannot be written');
+      log.warn('the reserve file cannot be written', { path, error: String(error) });
     }
   }
 }

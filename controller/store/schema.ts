@@ -87,7 +87,7 @@ export function migrate(db: Database.Database, options: MigrateOptions): void {
     if (version > 1) copyBeside(db, path, `${path}.v${version - 1}`);
     step(db, version, migrations[version - 1] ?? '', now);
     if (version > 1)
-      log.info({ version, copy: `${path}.v${version - 1}` }, 'the database has a new schema version');
+      log.info('the database has a new schema version', { version, copy: `${path}.v${version - 1}` });
   }
 }
 

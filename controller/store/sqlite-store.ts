@@ -196,7 +196,7 @@ export class SqliteStore implements Store {
       db.pragma('wal_checkpoint(TRUNCATE)');
     } catch (error) {
       // Nothing is lost: the next start reads the WAL.
-      log.warn({ err: error }, 'the write-ahead log could not be copied into the database');
+      log.warn('the write-ahead log could not be copied into the database', { error });
     }
     db.close();
     unlock();

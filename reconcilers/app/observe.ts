@@ -160,7 +160,7 @@ async function seeContainers(
       entry.details = details;
       entry.state = details.state;
       if (spec && entry.hash === spec.hash) entry.drift = settingsDifference(spec, details);
-      if (entry.drift.length === 0) docker.looked(container.id);
+      if (entry.drift.length === 0) docker.looked(container.id, details);
     }
     seen.push(entry);
   }

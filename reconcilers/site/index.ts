@@ -21,6 +21,7 @@ export const siteReconciler: SiteReconciler = {
   parallelism: 1,
   finalizer: 'holdfast.dev/site',
   watches: ['Platform'],
+  always: [KEY],
   settleMilliseconds: 150,
   key: () => KEY,
   wakes: () => [KEY],

@@ -121,7 +121,7 @@ test('a key that is open to others is tightened', () =>
     await open(folder).close();
     chmodSync(join(folder, 'store.key'), 0o644);
     const warned: string[] = [];
-    const log = { ...silentLog, warn: (_fields: object, message: string) => warned.push(message) };
+    const log = { ...silentLog, warn: (message: string) => warned.push(message) };
     await open(folder, { log }).close();
     assert.is(mode(join(folder, 'store.key')), '600');
     assert.match(warned.join(), /open to others \(mode 644\)/);

@@ -80,9 +80,9 @@ function compareNamed(field: string, found: Map<string, string>, wanted: Map<str
 
 function byTarget(mounts: readonly Mount[]): Map<string, string> {
   return new Map(
-    mounts.map(({ target, type, source, readOnly }) => [
+    mounts.map(({ target, type, source, device, readOnly }) => [
       target,
-      `${type} ${source}${readOnly ? ' (read only)' : ''}`,
+      `${type} ${source}${device === undefined ? '' : ` on ${device}`}${readOnly ? ' (read only)' : ''}`,
     ]),
   );
 }

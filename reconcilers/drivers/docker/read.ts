@@ -39,6 +39,7 @@ interface RawMount {
   Source?: string;
   Target?: string;
   ReadOnly?: boolean;
+  VolumeOptions?: { DriverConfig?: { Options?: Record<string, string> | null } | null } | null;
 }
 
 interface HostConfig {
@@ -189,10 +190,12 @@ function readEnv(lines: readonly string[]): Record<string, string> {
 }
 
 function readMount(mount: RawMount): Mount {
+  const device = mount.VolumeOptions?.DriverConfig?.Options?.['device'];
   return {
     type: mount.Type === 'volume' ? 'volume' : 'bind',
     source: mount.Source ?? '',
     target: mount.Target ?? '',
+    ...(device === undefined ? {} : { device }),
     ...(mount.ReadOnly ? { readOnly: true } : {}),
   };
 }

@@ -69,8 +69,17 @@ function renderMount(mount: Mount, labels: Record<string, string>): MountSetting
   return {
     ...common,
     Type: 'volume',
-    VolumeOptions: { NoCopy: false, Labels: { ...labels }, DriverConfig: { Name: 'local', Options: {} } },
+    VolumeOptions: {
+      NoCopy: false,
+      Labels: { ...labels },
+      DriverConfig: { Name: 'local', Options: deviceOptions(mount.device) },
+    },
   };
+}
+
+/** A folder of the host as a volume: the local driver mounts it where the container wants it. */
+function deviceOptions(device: string | undefined): Record<string, string> {
+  return device === undefined ? {} : { type: 'none', o: 'bind', device };
 }
 
 function portBindings(ports: readonly PublishedPort[]): Record<string, PortBinding[]> {
