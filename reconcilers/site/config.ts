@@ -224,15 +224,8 @@ function redirect(site: WantedSite, edge: Edge): Directive {
     [
       ...listen(edge, 'port'),
       ['server_name', site.hosts.join(' ')],
-      // Authorities that check a host by HTTP ask here, and follow no redirect to a certificate that is not there yet.
-      [
-        'location',
-        '^~ /.well-known/acme-challenge/',
-        [
-          ['default_type', 'text/plain'],
-          ['root', 'acme'],
-        ],
-      ],
+      // Authorities that check a host by HTTP ask here, and must not be sent to a certificate that is not there yet.
+      ['location', '^~ /.well-known/acme-challenge/', [['return', '404']]],
       ['location', '/', [['return', `301 https://$host${port}$request_uri`]]],
     ],
   ];

@@ -104,8 +104,8 @@ const configs: {
   },
   {
     name: 'a place for checks of authorities by HTTP stays',
-    path: 'server.location ^~ /.well-known/acme-challenge/.root',
-    values: ['acme'],
+    path: 'server.location ^~ /.well-known/acme-challenge/.return',
+    values: ['404'],
   },
   {
     name: 'the errors of the App stay its own',

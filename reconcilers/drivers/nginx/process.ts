@@ -12,7 +12,7 @@ import { type Clock, delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import { certificateStamps, removeCertificate, writeCertificate } from './certificates.ts';
 import { ensureFolder, readIfThere, replaceFile } from './durable.ts';
-import { emergenciesSince, errorLog, logSize, wordsOf } from './errorlog.ts';
+import { emergenciesSince, errorLog, limitLog, logSize, wordsOf } from './errorlog.ts';
 import { followNginx } from './follow.ts';
 import {
   currentGeneration,
@@ -152,7 +152,11 @@ class OwnNginx implements Nginx {
       clock: this.clock,
       signal,
       onChange,
-      look: async () => `${identityOf(await this.master())} ${(await this.findProgram())?.path}`,
+      look: async () => {
+        // In turn: whoever waits for words in the log would miss them.
+        await this.inTurn(() => limitLog(this.prefix));
+        return `${identityOf(await this.master())} ${(await this.findProgram())?.path}`;
+      },
     });
   }
 
