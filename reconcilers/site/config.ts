@@ -41,8 +41,7 @@ export function canRejectHandshake(version: string): boolean {
 
 /** Everything but the Sites. */
 export function sharedFiles(edge: Edge): Map<string, string> {
-  const files = new Map(Object.entries(PAGES).map(([name, page]) => [`html/${name}.html`, page]));
-  return files.set(MAIN, writeConfig('nginx', main(edge)));
+  return new Map([[MAIN, writeConfig('nginx', main(edge))]]);
 }
 
 export function siteText(site: WantedSite, edge: Edge): string {
@@ -67,6 +66,7 @@ function main(edge: Edge): Directive[] {
         ...temporary(),
         ...tls(edge),
         ...proxy(),
+        ...pages(),
         ...defaults(edge),
         ['include', 'sites/*.conf'],
       ],
@@ -224,15 +224,8 @@ function redirect(site: WantedSite, edge: Edge): Directive {
     [
       ...listen(edge, 'port'),
       ['server_name', site.hosts.join(' ')],
-      // Authorities that check a host by HTTP ask here, and follow no redirect to a certificate that is not there yet.
-      [
-        'location',
-        '^~ /.well-known/acme-challenge/',
-        [
-          ['default_type', 'text/plain'],
-          ['root', 'acme'],
-        ],
-      ],
+      // Authorities that check a host by HTTP ask here, and must not be sent to a certificate that is not there yet.
+      ['location', '^~ /.well-known/acme-challenge/', [['return', '404']]],
       ['location', '/', [['return', `301 https://$host${port}$request_uri`]]],
     ],
   ];
@@ -240,9 +233,7 @@ function redirect(site: WantedSite, edge: Edge): Directive {
 
 function secure(site: WantedSite, edge: Edge): Directive {
   const certificate = `${edge.certificates}/${certificateName(site.hosts)}`;
-  const page = site.stopped ? 'stopped' : 'unavailable';
   const headers = site.strictTransport ? [...HEADERS, STRICT_TRANSPORT] : HEADERS;
-  const { address, port } = site.upstream;
   return [
     'server',
     '',
@@ -253,26 +244,39 @@ function secure(site: WantedSite, edge: Edge): Directive {
       ['ssl_certificate_key', quoted(`${certificate}.key`)],
       ...headers.map(([name, value]) => ['add_header', `${name} ${quoted(value)} always`] as const),
       ...(site.strictTransport ? [['proxy_hide_header', STRICT_TRANSPORT[0]] as const] : []),
-      // nginx's own errors only: an App's 503 is the App's page.
-      ['error_page', `502 503 504 /.holdfast/${page}`],
-      [
-        'location',
-        '/',
-        [site.stopped ? ['return', '503'] : ['proxy_pass', `http://${bracketed(address)}:${port}`]],
-      ],
-      ['location', `= /.holdfast/${page}`, pageDirectives(page)],
+      ...(site.stopped ? stopped() : running(site)),
     ],
   ];
 }
 
-function pageDirectives(page: string): Directive[] {
+function running({ upstream }: WantedSite): Directive[] {
+  const target = `http://${bracketed(upstream.address)}:${upstream.port}`;
   return [
-    ['internal', ''],
+    // nginx's own errors only: an App's 503 is the App's page. The code stays what it was.
+    ['error_page', '502 503 504 /.holdfast/unavailable'],
+    ['location', '/', [['proxy_pass', target]]],
+    ['location', '= /.holdfast/unavailable', [['internal', ''], ...page('unavailable')]],
+  ];
+}
+
+function stopped(): Directive[] {
+  return [['location', '/', page('stopped')]];
+}
+
+function page(name: keyof typeof PAGES): Directive[] {
+  return [
     ['default_type', 'text/html'],
-    ['alias', `current/html/${page}.html`],
     ['add_header', 'Cache-Control no-store always'],
     ['add_header', 'Retry-After 5 always'],
+    ['return', `503 $holdfast_${name}`],
   ];
+}
+
+/** In the configuration and not in files: workers run as a user who may not enter the state folder. */
+function pages(): Directive[] {
+  return Object.entries(PAGES).map(
+    ([name, text]) => ['map', `'' $holdfast_${name}`, [['default', quoted(text)]]] as const,
+  );
 }
 
 /** Where to listen on this machine. */

@@ -148,7 +148,7 @@ function causeOfRemoval(path: string, found: string | undefined, want: Want): st
 function publishMessage(have: Have, { changed, expected }: Comparison, renewed: number): string {
   const found = have.nginx.files;
   const label = (path: string) => (siteOfPath(path) === undefined ? path : `site/${siteOfPath(path)}`);
-  const visible = changed.filter((path) => !path.startsWith('refused/') && !path.startsWith('html/'));
+  const visible = changed.filter((path) => !path.startsWith('refused/'));
   const parts = [
     part('add', visible.filter((path) => !found.has(path)).map(label)),
     part('change', visible.filter((path) => found.has(path) && expected.has(path)).map(label)),
@@ -179,6 +179,8 @@ function startStep(have: Have): StartNginx {
 
 function leftovers(want: Want, have: Have, { certificates }: Comparison): RemoveCertificate[] {
   const needed = new Set(hostSets(want, have.edge.version).map(certificateName));
+  // A suspended Site's is not asked for, and not taken away either.
+  for (const site of want.sites) needed.add(certificateName(site.hosts));
   return have.nginx.certificates
     .filter((name) => !certificates.has(name) && !needed.has(name))
     .map((name) => ({

@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, lstat, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -65,7 +65,6 @@ if (missing !== undefined) {
       // What such a crash leaves: the new set is current, the note is of the one before.
       const note = join(prefix, 'run/loaded');
       const text = await readFile(note, 'utf8');
-      const { writeFile } = await import('node:fs/promises');
       await writeFile(note, text.replace('"generation":2', '"generation":1'));
       assert.is((await nginx.state()).loaded, false);
       assert.equal(await nginx.publish(config(port, 'two')), { ok: true, generation: 2 });
@@ -93,6 +92,24 @@ if (missing !== undefined) {
     assert.is((await lstat(paths.key)).mode & 0o777, 0o600);
     assert.is((await lstat(nginx.certificates)).mode & 0o777, 0o700);
   });
+
+  check(
+    'the error log is cut when it is full, and nginx goes on writing to it',
+    async ({ nginx, prefix, port }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      const log = join(prefix, 'logs/error.log');
+      await appendFile(log, Buffer.alloc(17 * 1024 * 1024, 'x'));
+      const stop = new AbortController();
+      const following = nginx.follow(() => undefined, stop.signal);
+      await until(async () => (await lstat(log)).size < 1000, 'the log is not cut');
+      stop.abort();
+      await following;
+      assert.ok((await nginx.publish(config(port, 'two'))).ok);
+      assert.match(await readFile(log, 'utf8'), /reconfiguring/);
+      assert.ok((await lstat(`${log}.1`)).size > 16 * 1024 * 1024);
+    },
+  );
 
   check('looking writes nothing', async ({ nginx, prefix }) => {
     await nginx.state();

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { DriverError } from '../error.ts';
 import { ensureFolder, replaceFile } from './durable.ts';
 
-export interface CertificatePaths {
+interface CertificatePaths {
   certificate: string;
   key: string;
 }
 
-export function certificatePaths(folder: string, name: string): CertificatePaths {
+function certificatePaths(folder: string, name: string): CertificatePaths {
   if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name))
     throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
   return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };

@@ -1,7 +1,8 @@
 /**
- * The error log as a channel: nginx tells a failed reload nowhere else. Called by the driver.
+ * The error log: a channel, because nginx tells a failed reload nowhere else, and a file that must not grow for ever. Called by
+ * the driver.
  */
-import { open, stat } from 'node:fs/promises';
+import { copyFile, open, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export function errorLog(folder: string): string {
@@ -31,4 +32,16 @@ export async function emergenciesSince(folder: string, offset: number, pid: numb
 /** Without the time and the process in front. */
 export function wordsOf(line: string): string {
   return line.replace(/^.*?\[emerg\] \d+#\d+: /, '').trim();
+}
+
+const LOG_AT_MOST = 16 * 1024 * 1024;
+
+/**
+ * Keeps one full log beside the present one. Copied and cut instead of moved: nginx appends, so it goes on at the start, and
+ * workers need no right to open files in our folder. Lines written between the two calls are lost.
+ */
+export async function limitLog(folder: string): Promise<void> {
+  if ((await logSize(folder)) <= LOG_AT_MOST) return;
+  await copyFile(errorLog(folder), `${errorLog(folder)}.1`);
+  await truncate(errorLog(folder));
 }

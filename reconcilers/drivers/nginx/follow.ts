@@ -13,7 +13,7 @@ import { type Clock, delay } from '../../../controller/clock.ts';
 const LOOK_EVERY = 1000;
 const DEBOUNCE = 100;
 
-export interface FollowOptions {
+interface FollowOptions {
   prefix: string;
   clock: Clock;
   signal: AbortSignal;

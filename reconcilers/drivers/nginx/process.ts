@@ -4,15 +4,14 @@
  * through the interface in index.ts. It signals and ends only processes that /proc shows to be ours, and it writes nowhere but
  * under its folder.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open, readFile, realpath } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, delay } from '../../../controller/clock.ts';
+import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import { certificateStamps, removeCertificate, writeCertificate } from './certificates.ts';
-import { ensureFolder, readIfThere, replaceFile } from './durable.ts';
-import { emergenciesSince, errorLog, logSize, wordsOf } from './errorlog.ts';
+import { ensureFolder } from './durable.ts';
+import { errorLog, limitLog } from './errorlog.ts';
 import { followNginx } from './follow.ts';
 import {
   currentGeneration,
@@ -25,9 +24,10 @@ import {
 } from './generations.ts';
 import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } from './index.ts';
 import { isLoaded, noteLoaded, pinLoaded } from './loaded.ts';
-import { activeWorkers, identity, type NginxProcess, nginxProcess, nginxProcesses } from './processes.ts';
+import { NGINX_UNIT, NginxMaster, portTaken } from './master.ts';
+import { identity, type NginxProcess } from './processes.ts';
 import { nginxArguments, type Program, programFinder, runProgram } from './program.ts';
-import { givenUp, listensOn, refusedIn, takenIn } from './words.ts';
+import { listensOn, refusedIn, takenIn } from './words.ts';
 
 export interface NginxOptions {
   /** Absolute; made where it is missing. nginx's prefix. */
@@ -40,14 +40,7 @@ export interface NginxOptions {
   supervisor?: 'daemon' | 'systemd';
 }
 
-export const NGINX_UNIT = 'holdfast-nginx.service';
-
 const TEST_SECONDS = 60;
-const RELOAD_SECONDS = 60;
-const START_SECONDS = 30;
-/** What open requests get when nginx stops for good. */
-const STOP_SECONDS = 10;
-const POLL_MILLISECONDS = 10;
 
 export function createNginx(options: NginxOptions): Nginx {
   return new OwnNginx(options);
@@ -58,12 +51,12 @@ class OwnNginx implements Nginx {
   readonly certificates: string;
   private readonly prefix: string;
   private readonly clock: Clock;
+  private readonly master: NginxMaster;
   private readonly log: (message: string) => void;
   private readonly supervisor: 'daemon' | 'systemd';
   private readonly findProgram: () => Promise<Program | undefined>;
   /** Writers wait for each other: two swaps at once would leave neither. */
   private turn: Promise<unknown> = Promise.resolve();
-  private lastMaster = 0;
 
   constructor(options: NginxOptions) {
     this.prefix = options.folder;
@@ -72,6 +65,12 @@ class OwnNginx implements Nginx {
     this.clock = options.clock;
     this.log = options.log ?? (() => undefined);
     this.supervisor = options.supervisor ?? 'daemon';
+    this.master = new NginxMaster({
+      prefix: this.prefix,
+      clock: this.clock,
+      log: this.log,
+      supervisor: this.supervisor,
+    });
     this.findProgram = programFinder(options.program ?? 'nginx');
   }
 
@@ -79,7 +78,7 @@ class OwnNginx implements Nginx {
     const [program, generation, master, stamps] = await Promise.all([
       this.findProgram(),
       currentGeneration(this.prefix),
-      this.master(),
+      this.master.find(),
       certificateStamps(this.certificates),
     ]);
     const user = await workerUser();
@@ -117,7 +116,7 @@ class OwnNginx implements Nginx {
 
   start(): Promise<void> {
     return this.inTurn(async () => {
-      if (await this.master()) return;
+      if (await this.master.find()) return;
       const program = await this.program();
       const generation = await currentGeneration(this.prefix);
       if (generation === 0)
@@ -130,7 +129,7 @@ class OwnNginx implements Nginx {
   stop(): Promise<void> {
     return this.inTurn(async () => {
       if (this.supervisor === 'systemd') await runProgram('systemctl', ['stop', NGINX_UNIT], '/', 90);
-      await this.end();
+      await this.master.end();
     });
   }
 
@@ -152,7 +151,11 @@ class OwnNginx implements Nginx {
       clock: this.clock,
       signal,
       onChange,
-      look: async () => `${identityOf(await this.master())} ${(await this.findProgram())?.path}`,
+      look: async () => {
+        // In turn: whoever waits for words in the log would miss them.
+        await this.inTurn(() => limitLog(this.prefix));
+        return `${identityOf(await this.master.find())} ${(await this.findProgram())?.path}`;
+      },
     });
   }
 
@@ -164,20 +167,20 @@ class OwnNginx implements Nginx {
     generation: number;
   }): Promise<void> {
     const { before, generation } = set;
-    const master = await this.master();
+    const master = await this.master.find();
     if (generation !== before) {
       if (master) await pinLoaded(this.prefix, master, before);
       await makeCurrent(this.prefix, generation);
     } else if (!master || (await isLoaded(this.prefix, master, generation))) return;
     if (!master) return;
-    await this.repairPidFile(master);
+    await this.master.repairPidFile(master);
     try {
       await this.reload(master, generation, set.present, set.program);
     } catch (error) {
       if (generation !== before && before > 0) {
         await makeCurrent(this.prefix, before);
         await discardGeneration(this.prefix, generation);
-        if (!(await this.master())) await this.startWith(set.program, before);
+        if (!(await this.master.find())) await this.startWith(set.program, before);
       }
       throw error;
     }
@@ -189,129 +192,23 @@ class OwnNginx implements Nginx {
     present: ConfigFiles,
     program: Program,
   ): Promise<void> {
-    const failure = await this.hangup(master);
+    const failure = await this.master.hangup(master);
     if (failure === undefined) return noteLoaded(this.prefix, master, generation);
     const taken = takenIn(failure);
-    if (taken && listensOn(present, taken.port)) {
-      // 127.0.0.1:443 to 0.0.0.0:443 and back: nginx stands in its own way, and only a new start gets past it.
-      this.log(`nginx cannot change how it listens on port ${taken.port} by a reload; it is started again.`);
-      await this.end();
+    // 127.0.0.1:443 to 0.0.0.0:443 and back: nginx stands in its own way, and only a new start gets past it.
+    const inItsOwnWay = taken !== undefined && listensOn(present, taken.port);
+    // The set was tested by the program on disk; a master from before an upgrade may know less.
+    if (inItsOwnWay || (!taken && (await runsAnother(master, program)))) {
+      this.log(`nginx cannot take this by a reload and is started again: ${failure}`);
+      await this.master.end();
       return this.startWith(program, generation);
     }
     if (taken) throw portTaken(taken, failure);
     throw new DriverError('failed', `nginx did not take the new configuration: ${failure}`);
   }
 
-  /** Tells the master to load, and answers when it did: undefined, or its own words when it kept what it had. */
-  private async hangup(master: NginxProcess): Promise<string | undefined> {
-    const logs = await this.logs();
-    const before = new Set((await activeWorkers(master.pid, logs)).map(identity));
-    const offset = await logSize(this.prefix);
-    signalProcess(master, 'SIGHUP');
-    const deadline = this.clock.monotonic() + RELOAD_SECONDS * 1000;
-    while (this.clock.monotonic() < deadline) {
-      await delay(this.clock, POLL_MILLISECONDS);
-      // Only a reload that was taken sends the old workers away; one that crashed is replaced beside the others.
-      const now = (await activeWorkers(master.pid, logs)).map(identity);
-      const emergencies = await emergenciesSince(this.prefix, offset, master.pid);
-      if (now.length > 0 && !now.some((worker) => before.has(worker)) && emergencies.length === 0)
-        return undefined;
-      if (givenUp(emergencies)) return emergencies.map(wordsOf)[0];
-      const alive = await nginxProcess(master.pid, logs);
-      if (!alive || identity(alive) !== identity(master)) return 'it ended while it was told to load';
-    }
-    return `it did not answer within ${RELOAD_SECONDS} s`;
-  }
-
   private async startWith(program: Program, generation: number): Promise<void> {
-    await this.endOrphans();
-    const offset = await logSize(this.prefix);
-    const said = this.supervisor === 'systemd' ? await this.startUnit() : await this.startDaemon(program);
-    const master = said === undefined ? await this.awaitMaster() : undefined;
-    if (master) return noteLoaded(this.prefix, master, generation);
-    const emergencies = await emergenciesSince(this.prefix, offset, 0);
-    const words = `${said ?? 'it ended at once'}\n${emergencies.join('\n')}`;
-    const taken = takenIn(words);
-    const first = emergencies.map(wordsOf)[0] ?? said ?? 'it ended at once';
-    if (taken) throw portTaken(taken, first);
-    throw new DriverError('failed', `nginx does not start: ${first}`);
-  }
-
-  /** nginx makes itself a daemon: the program we start ends when the ports are bound, with 0. */
-  private async startDaemon(program: Program): Promise<string | undefined> {
-    const path = join(this.prefix, 'logs', 'start.log');
-    const output = await open(path, 'w', 0o644);
-    try {
-      const child = spawn(program.path, nginxArguments(this.prefix, program.version), {
-        cwd: this.prefix,
-        detached: true,
-        stdio: ['ignore', output.fd, output.fd],
-      });
-      const code = await new Promise<number | string>((resolve, reject) => {
-        child.on('error', reject);
-        child.on('exit', (exitCode, signal) => resolve(exitCode ?? signal ?? 'unknown'));
-      });
-      if (code === 0) return undefined;
-      return (await readFile(path, 'utf8')).trim() || `exit code ${code}`;
-    } finally {
-      await output.close();
-    }
-  }
-
-  private async startUnit(): Promise<string | undefined> {
-    // A unit that failed often may not be started again until it is forgotten.
-    await runProgram('systemctl', ['reset-failed', NGINX_UNIT], '/', 30);
-    const { code, output } = await runProgram('systemctl', ['start', NGINX_UNIT], '/', 90);
-    return code === 0 ? undefined : output.trim() || `systemctl start ${NGINX_UNIT}: exit code ${code}`;
-  }
-
-  private async awaitMaster(): Promise<NginxProcess | undefined> {
-    const logs = await this.logs();
-    const deadline = this.clock.monotonic() + START_SECONDS * 1000;
-    while (this.clock.monotonic() < deadline) {
-      const master = await this.byPidFile(logs);
-      if (master) return master;
-      await delay(this.clock, POLL_MILLISECONDS);
-    }
-    return undefined;
-  }
-
-  /** Workers whose master was killed go on listening: they must let go of the ports before a new master can have them. */
-  private async endOrphans(): Promise<void> {
-    for (const signal of ['SIGQUIT', 'SIGTERM', 'SIGKILL'] as const) {
-      const orphans = (await nginxProcesses(await this.logs())).filter((entry) => entry.role !== 'shutting');
-      if (orphans.length === 0) return;
-      this.log(`Ending ${orphans.length} nginx processes without a master (${signal}).`);
-      for (const orphan of orphans) signalProcess(orphan, signal);
-      await this.until(3, async () =>
-        (await nginxProcesses(await this.logs())).every((entry) => entry.role === 'shutting'),
-      );
-    }
-  }
-
-  /** Lets requests finish for a while; when this answers, nothing of ours runs. */
-  private async end(): Promise<void> {
-    const steps = [
-      ['SIGQUIT', STOP_SECONDS],
-      ['SIGTERM', 5],
-      ['SIGKILL', 5],
-    ] as const;
-    for (const [signal, seconds] of steps) {
-      const running = await nginxProcesses(await this.logs());
-      if (running.length === 0) return;
-      const masters = running.filter((entry) => entry.role === 'master');
-      const targets = signal === 'SIGKILL' || masters.length === 0 ? running : masters;
-      for (const target of targets) signalProcess(target, signal);
-      await this.until(seconds, async () => (await nginxProcesses(await this.logs())).length === 0);
-    }
-  }
-
-  private async until(seconds: number, done: () => Promise<boolean>): Promise<void> {
-    const deadline = this.clock.monotonic() + seconds * 1000;
-    while (this.clock.monotonic() < deadline) {
-      if (await done()) return;
-      await delay(this.clock, POLL_MILLISECONDS * 5);
-    }
+    return noteLoaded(this.prefix, await this.master.start(program), generation);
   }
 
   private async test(
@@ -326,36 +223,6 @@ class OwnNginx implements Nginx {
     if (code === 0) return undefined;
     if (/No space left on device/.test(output)) throw new DriverError('storageFull', output.trim());
     return refusedIn(output, staged, files);
-  }
-
-  private async master(): Promise<NginxProcess | undefined> {
-    const logs = await this.logs();
-    const known = (await this.byPidFile(logs)) ?? (await this.byPid(this.lastMaster, logs));
-    // Without a pid file that is right, everybody is looked at: the file may have been deleted under a running nginx.
-    const found = known ?? (await nginxProcesses(logs)).find((entry) => entry.role === 'master');
-    this.lastMaster = found?.pid ?? 0;
-    return found;
-  }
-
-  private async repairPidFile(master: NginxProcess): Promise<void> {
-    if (await this.byPidFile(await this.logs())) return;
-    await replaceFile(join(this.prefix, 'run', 'nginx.pid'), `${master.pid}\n`, 0o644);
-  }
-
-  private async byPidFile(logs: string): Promise<NginxProcess | undefined> {
-    return this.byPid(Number((await readIfThere(join(this.prefix, 'run', 'nginx.pid')))?.trim()), logs);
-  }
-
-  private async byPid(pid: number, logs: string): Promise<NginxProcess | undefined> {
-    if (!Number.isInteger(pid) || pid <= 0) return undefined;
-    const found = await nginxProcess(pid, logs);
-    return found?.role === 'master' ? found : undefined;
-  }
-
-  /** /proc tells real paths. */
-  private logs(): Promise<string> {
-    const logs = join(this.prefix, 'logs');
-    return realpath(logs).catch(() => logs);
   }
 
   private async program(): Promise<Program> {
@@ -385,12 +252,17 @@ function identityOf(process: NginxProcess | undefined): string {
   return process ? identity(process) : 'none';
 }
 
-function signalProcess(target: NginxProcess, signal: NodeJS.Signals): void {
-  try {
-    process.kill(target.pid, signal);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
+/** The running master is not the program on disk: it was upgraded meanwhile. */
+async function runsAnother(master: NginxProcess, program: Program): Promise<boolean> {
+  const [running, onDisk] = await Promise.all([
+    stat(`/proc/${master.pid}/exe`).catch(() => undefined),
+    stat(program.path).catch(() => undefined),
+  ]);
+  return (
+    running !== undefined &&
+    onDisk !== undefined &&
+    (running.ino !== onDisk.ino || running.dev !== onDisk.dev)
+  );
 }
 
 function sameFiles(one: ConfigFiles, other: ConfigFiles): boolean {
@@ -407,11 +279,6 @@ function checkFrame(files: ConfigFiles): void {
       );
     }
   }
-}
-
-function portTaken(taken: { address: string; port: number }, words: string): DriverError {
-  const place = taken.address.includes(':') ? `[${taken.address}]` : taken.address;
-  return new DriverError('conflict', `${place}:${taken.port} is taken by another program (${words}).`);
 }
 
 /** The first of the customary users that this machine has. */

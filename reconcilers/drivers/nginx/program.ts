@@ -11,7 +11,7 @@ import { atLeast, versionIn } from './words.ts';
 /** Beside PATH: a user's PATH often lacks them, and nginx is nearly always there. */
 const FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/usr/local/nginx/sbin'];
 
-export interface Ran {
+interface Ran {
   /** 0, or why not: the exit code or the signal. */
   code: number | string;
   output: string;
