@@ -11,7 +11,7 @@ import type { SqliteStore } from './store/sqlite-store.ts';
 const LEAST_FREE_BYTES = 1.25 * 2 ** 30;
 
 export function readinessChecks(store: SqliteStore, docker: CachedDocker): Check[] {
-  const docked = docker.listedAt() !== undefined;
+  const docked = docker.isUp();
   return [
     { name: 'store', ok: true, message: `at version ${store.version}` },
     { name: 'docker', ok: docked, message: docked ? 'answers' : 'does not answer; start it (systemctl start docker)' },

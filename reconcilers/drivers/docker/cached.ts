@@ -29,6 +29,8 @@ export interface CachedDocker extends Docker {
    * when somebody else has asked for them again meanwhile.
    */
   looked(id: string, details?: ContainerDetails): void;
+  /** The engine answers and its events are followed. */
+  isUp(): boolean;
   /** Milliseconds since 1970 of the last list; undefined while nothing is known. */
   listedAt(): number | undefined;
   /** Calls made to the driver behind, by method. */
@@ -240,6 +242,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     looked(id, details) {
       if (containers.holds(id, details)) looked.add(id);
     },
+    isUp: () => state === 'up',
     listedAt: () => listedAt,
   };
 }

@@ -27,6 +27,8 @@ export class ContainerCache {
   /** Changed since it was looked at. */
   readonly #dirty = new Set<string>();
   readonly #happenedAt = new Map<string, number>();
+  /** After which happening the summary that is kept was asked for. */
+  readonly #knownSince = new Map<string, number>();
   #count = 0;
   #listed = false;
   /** Lists that were asked for in an earlier generation, inspects in an earlier epoch, are not kept. */
@@ -53,6 +55,7 @@ export class ContainerCache {
   forget(id: string): void {
     this.touch(id);
     this.#dirty.delete(id);
+    this.#knownSince.delete(id);
     this.#summaries.delete(id);
   }
 
@@ -64,6 +67,7 @@ export class ContainerCache {
     this.#details.clear();
     this.#dirty.clear();
     this.#happenedAt.clear();
+    this.#knownSince.clear();
     this.#inspects.clear();
   }
 
@@ -140,8 +144,11 @@ export class ContainerCache {
     const ids = new Set(found.map(({ id }) => id));
     const untouched = (id: string) => (this.#happenedAt.get(id) ?? 0) <= since;
     for (const summary of found) {
-      if (untouched(summary.id)) this.#keepListed(summary);
-      else if (!this.#summaries.has(summary.id)) this.#dirty.add(summary.id);
+      if (untouched(summary.id)) this.#keepListed(summary, since);
+      else if (!this.#isGone(summary.id)) {
+        this.#dirty.add(summary.id);
+        this.#learn(summary, since);
+      }
     }
     for (const id of [...this.#summaries.keys(), ...this.#details.keys()]) {
       if (ids.has(id) || !untouched(id)) continue;
@@ -157,13 +164,14 @@ export class ContainerCache {
   }
 
   /** Details stay only while the list says the same as they do: otherwise an event was missed. */
-  #keepListed(summary: ContainerSummary): void {
+  #keepListed(summary: ContainerSummary, since: number): void {
     const details = this.#details.get(summary.id);
     const before = details ?? this.#summaries.get(summary.id);
     if (before && outline(before) !== outline(summary)) {
       this.#details.delete(summary.id);
       this.#onSurprise(summary.id);
     }
+    this.#knownSince.set(summary.id, since);
     this.#summaries.set(summary.id, summary);
   }
 
@@ -188,9 +196,13 @@ export class ContainerCache {
   }
 
   #keepInspected(id: string, found: ContainerDetails | undefined, since: number): void {
-    if ((this.#happenedAt.get(id) ?? 0) > since) return;
+    if ((this.#happenedAt.get(id) ?? 0) > since) {
+      if (found && isOurs(found.labels)) this.#learn(summaryOf(found), since);
+      return;
+    }
     this.#dirty.delete(id);
     if (!found) {
+      this.#knownSince.delete(id);
       this.#summaries.delete(id);
       this.#details.delete(id);
       return;
@@ -199,9 +211,29 @@ export class ContainerCache {
     if (!isOurs(found.labels)) return;
     this.#details.set(id, found);
     if (!this.#listed) return;
-    const { name, image, imageId, state, labels, addresses, createdAt } = found;
-    this.#summaries.set(id, { id, name, image, imageId, state, labels, addresses, createdAt });
+    this.#knownSince.set(id, since);
+    this.#summaries.set(id, summaryOf(found));
   }
+
+  /**
+   * Something happened since this was asked for, so it has to be looked at again; but whoever asked before that is owed at least
+   * this much: a container that was made before the question is in the answer.
+   */
+  #learn(summary: ContainerSummary, since: number): void {
+    if (this.#isGone(summary.id) || (this.#knownSince.get(summary.id) ?? -1) > since) return;
+    this.#knownSince.set(summary.id, since);
+    this.#summaries.set(summary.id, summary);
+  }
+
+  /** Forgotten after it was destroyed: an answer from before must not bring it back. */
+  #isGone(id: string): boolean {
+    return this.#happenedAt.has(id) && !this.#dirty.has(id) && !this.#summaries.has(id);
+  }
+}
+
+function summaryOf(details: ContainerDetails): ContainerSummary {
+  const { id, name, image, imageId, state, labels, addresses, createdAt } = details;
+  return { id, name, image, imageId, state, labels, addresses, createdAt };
 }
 
 /** What an event would have told of. */
