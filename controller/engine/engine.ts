@@ -2,6 +2,7 @@
  * The engine: follows the store, wakes keys, runs them with bounded parallelism, tries again what failed, collects orphans.
  * It knows no kind and no driver. main.ts gives it reconcilers and tells it of changes in the world through `wake`.
  */
+import { setMaxListeners } from 'node:events';
 import type { Document } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
@@ -69,6 +70,8 @@ export class Engine<Reading, Writing> {
 
   constructor(options: EngineOptions<Reading, Writing>) {
     this.#options = options;
+    // One listener for each step under way, which are bounded by the queues.
+    setMaxListeners(0, this.#shutdown.signal);
     const { store, clock, log } = options;
     this.view = new StoreView(store, options.kinds);
     this.events = new EventRecorder(store, clock, (error) =>
