@@ -1,0 +1,250 @@
+/**
+ * The driver that the controller works with: reads come from memory, filled by one list and kept right by the event stream
+ * and by our own writes. Built in main.ts around the real driver, in simulations around the fake. While nobody follows the
+ * events nothing is kept, and while the engine is gone reads reject: it never answers what it cannot vouch for.
+ *
+ * Answers are shared between callers and must not be changed by them.
+ */
+import type { Clock } from '../../../controller/clock.ts';
+import { DriverError } from '../error.ts';
+import { type CachedValue, cacheValue } from './cached-value.ts';
+import { ContainerCache } from './container-cache.ts';
+import { type CallCounts, countCalls } from './count.ts';
+import type { ContainerDetails, Docker, DockerEvent, ImageDetails } from './index.ts';
+
+/** Something happened to a container of ours (also on a network), or to a network. */
+export type DockerChange = Pick<DockerEvent, 'type' | 'id' | 'name' | 'labels' | 'action'>;
+
+export interface CachedDocker extends Docker {
+  /** Forgets everything. */
+  invalidate(): void;
+  /** Lists containers and networks anew: two calls, whatever their number. Details that still fit stay. */
+  refresh(): Promise<void>;
+  /** Answers how to stop. Called after the cache knows. */
+  onChange(listener: (change: DockerChange) => void): () => void;
+  /** Nobody has compared this container in full since the engine came up, or since something may have changed it. */
+  needsLook(id: string): boolean;
+  /**
+   * It was compared in full. Counts only if nothing was heard of it since its details were given out; with `details` also
+   * when somebody else has asked for them again meanwhile.
+   */
+  looked(id: string, details?: ContainerDetails): void;
+  /** Milliseconds since 1970 of the last list; undefined while nothing is known. */
+  listedAt(): number | undefined;
+  /** Calls made to the driver behind, by method. */
+  readonly counts: CallCounts;
+}
+
+/** After these a container may be, or have, something else than before. The rest (exec, top, health) is noise. */
+const TELLING = new Set([
+  'create',
+  'start',
+  'restart',
+  'stop',
+  'die',
+  'destroy',
+  'pause',
+  'unpause',
+  'rename',
+  'update',
+  'oom',
+]);
+/** After these its settings may be others, so that its hash label says nothing any more. */
+const SUSPECT = new Set(['update', 'rename', 'connect', 'disconnect', 'oom', 'die']);
+const IMAGES_KEPT = 1000;
+/** After a call that ended so, nobody knows whether it had its effect. */
+const UNSURE = new Set(['unavailable', 'timeout', 'aborted', 'failed']);
+
+export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): CachedDocker {
+  const raw = countCalls(docker);
+  const looked = new Set<string>();
+  const listeners = new Set<(change: DockerChange) => void>();
+  const images = new Map<string, CachedValue<ImageDetails | undefined>>();
+  let state: 'unfollowed' | 'up' | { down: DriverError } = 'unfollowed';
+  let listedAt: number | undefined;
+
+  const containers = new ContainerCache(
+    {
+      async containers() {
+        const found = await raw.containers();
+        listedAt = clock.now();
+        return found;
+      },
+      container: (id) => raw.container(id),
+    },
+    (id) => looked.delete(id),
+  );
+  const networks = cacheValue(() => raw.networks());
+
+  function invalidate(): void {
+    containers.clear();
+    networks.invalidate();
+    images.clear();
+    looked.clear();
+    listedAt = undefined;
+  }
+
+  async function read<T>(fromCache: () => Promise<T>, fromEngine: () => Promise<T>): Promise<T> {
+    if (state === 'unfollowed') return fromEngine();
+    if (state === 'up') return fromCache();
+    throw state.down;
+  }
+
+  function image(reference: string): Promise<ImageDetails | undefined> {
+    if (images.size >= IMAGES_KEPT) images.clear();
+    const kept = images.get(reference) ?? cacheValue(() => raw.image(reference));
+    images.set(reference, kept);
+    return kept.get();
+  }
+
+  function touch(idOrName: string): void {
+    const id = containers.resolve(idOrName);
+    if (id === undefined) containers.relist();
+    else containers.touch(id);
+  }
+
+  /** A write to one container: whatever became of it, what was known of the container is not sure any more. */
+  async function change(idOrName: string, write: Promise<void>): Promise<void> {
+    try {
+      await write;
+    } finally {
+      touch(idOrName);
+    }
+  }
+
+  function tell(change: DockerChange): void {
+    for (const listener of [...listeners]) listener(change);
+  }
+
+  function take(event: DockerEvent): void {
+    const { type, id, action } = event;
+    if (type === 'container' && TELLING.has(action)) {
+      if (SUSPECT.has(action)) looked.delete(id);
+      if (action === 'destroy') {
+        looked.delete(id);
+        containers.forget(id);
+      } else containers.touch(id);
+      tell(event);
+    }
+    if (type === 'network') takeNetwork(event);
+    if (type === 'image') images.clear();
+  }
+
+  function takeNetwork(event: DockerEvent): void {
+    const { containerId, action, name } = event;
+    if (containerId === undefined) {
+      const labels = networks.peek()?.find(({ id }) => id === event.id)?.labels ?? {};
+      networks.invalidate();
+      tell({ ...event, labels });
+      return;
+    }
+    if (!containers.tracks(containerId)) return;
+    const { labels = {} } = containers.known(containerId) ?? {};
+    looked.delete(containerId);
+    containers.touch(containerId);
+    tell({ type: 'network', id: containerId, name, labels, action });
+  }
+
+  return {
+    ...raw,
+    counts: raw.counts,
+    containers: () =>
+      read(
+        () => containers.list(),
+        () => raw.containers(),
+      ),
+    container: (idOrName) =>
+      read(
+        () => containers.get(idOrName),
+        () => raw.container(idOrName),
+      ),
+    networks: () =>
+      read(
+        () => networks.get(),
+        () => raw.networks(),
+      ),
+    image: (reference) =>
+      read(
+        () => image(reference),
+        () => raw.image(reference),
+      ),
+
+    async createContainer(spec) {
+      try {
+        const id = await raw.createContainer(spec);
+        containers.touch(id);
+        return id;
+      } catch (caught) {
+        if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();
+        throw caught;
+      }
+    },
+    start: (id) => change(id, raw.start(id)),
+    stop: (id, grace) => change(id, raw.stop(id, grace)),
+    restart: (id, grace) => change(id, raw.restart(id, grace)),
+    rename: (id, name) => change(id, raw.rename(id, name)),
+    unpause: (id) => change(id, raw.unpause(id)),
+    setRestartPolicy: (id, policy) => change(id, raw.setRestartPolicy(id, policy)),
+    async remove(id) {
+      await change(id, raw.remove(id));
+      const full = containers.resolve(id);
+      if (full !== undefined) containers.forget(full);
+    },
+    createNetwork: (spec) => raw.createNetwork(spec).finally(() => networks.invalidate()),
+    removeNetwork: (id) => raw.removeNetwork(id).finally(() => networks.invalidate()),
+    pull: (reference, options) => raw.pull(reference, options).finally(() => images.clear()),
+
+    async follow(listener, signal) {
+      try {
+        await raw.follow(
+          {
+            onEvent(event) {
+              take(event);
+              listener.onEvent(event);
+            },
+            onUp() {
+              invalidate();
+              state = 'up';
+              listener.onUp();
+            },
+            onDown(error) {
+              invalidate();
+              state = { down: unavailable(error) };
+              listener.onDown(error);
+            },
+          },
+          signal,
+        );
+      } finally {
+        state = 'unfollowed';
+        invalidate();
+      }
+    },
+
+    invalidate,
+    async refresh() {
+      await read(
+        async () => {
+          containers.relist();
+          networks.invalidate();
+          await Promise.all([containers.list(), networks.get()]);
+        },
+        async () => {},
+      );
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    needsLook: (id) => !looked.has(id),
+    looked(id, details) {
+      if (containers.holds(id, details)) looked.add(id);
+    },
+    listedAt: () => listedAt,
+  };
+}
+
+function unavailable(error: Error): DriverError {
+  if (error instanceof DriverError && error.code === 'unavailable') return error;
+  return new DriverError('unavailable', error.message, { cause: error });
+}
