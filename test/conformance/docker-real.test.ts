@@ -132,6 +132,10 @@ async function makeReal(engine: Dockerode, busybox: string): Promise<DockerUnder
       async volumes() {
         return ((await engine.listVolumes()).Volumes ?? []).map(({ Name }) => Name);
       },
+      async volumesOf(id) {
+        const { Mounts } = await engine.getContainer(id).inspect();
+        return Mounts.flatMap((mount) => (mount.Type === 'volume' && mount.Name ? [mount.Name] : []));
+      },
       cleanup,
     };
   } catch (caught) {

@@ -6,7 +6,10 @@ import type { Docker } from './index.ts';
 
 export type CallCounts = Map<string, number>;
 
-export function countCalls(docker: Docker, counts: CallCounts = new Map()): Docker & { readonly counts: CallCounts } {
+export function countCalls(
+  docker: Docker,
+  counts: CallCounts = new Map(),
+): Docker & { readonly counts: CallCounts } {
   const counted: Record<string, unknown> = { counts };
   for (const [name, value] of Object.entries(docker)) {
     if (typeof value !== 'function') continue;
