@@ -17,11 +17,8 @@ import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { systemClock } from '../../controller/clock.ts';
 import { silentLog } from '../../controller/log.ts';
-import {
-  type DirectoryOptions,
-  type WatchedDirectory,
-  watchDirectory,
-} from '../../controller/sources/directory.ts';
+import { type WatchedDirectory, watchDirectory } from '../../controller/sources/directory.ts';
+import type { DirectoryOptions } from '../../controller/sources/options.ts';
 import type { SourceStatus } from '../../controller/sources/source-document.ts';
 import { StoreError } from '../../controller/store/types.ts';
 import type { Document, Manifest } from '../../resources/document.ts';
