@@ -9,7 +9,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
-import { encodeFrame, FrameDecoder } from '../frames.ts';
+import { CHANNEL, encodeFrame, FrameDecoder, UPGRADE_PROTOCOL } from '../frames.ts';
 import { isObject } from './body.ts';
 import { type Context, path } from './context.ts';
 import type { ExecSession } from './dependencies.ts';
@@ -17,15 +17,15 @@ import { Query } from './query.ts';
 import { GROUP_PATH } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
 
-export const PROTOCOL = 'holdfast-stream';
-const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, exit: 3, resize: 4, stdinEnd: 5 } as const;
 const LARGEST_PAYLOAD = 64 * 1024;
 
 export function addExecRoute(server: FastifyInstance, context: Context, definition: KindDefinition): void {
   const collection = `${GROUP_PATH}/${definition.plural}`;
   path(server, `${collection}/:name/exec`, {
     GET: () => {
-      throw refuse.badRequest(`exec needs the headers "Connection: Upgrade" and "Upgrade: ${PROTOCOL}"`);
+      throw refuse.badRequest(
+        `exec needs the headers "Connection: Upgrade" and "Upgrade: ${UPGRADE_PROTOCOL}"`,
+      );
     },
   });
   server.server.on('upgrade', (request, socket, head) => {
@@ -57,7 +57,9 @@ async function open(
   socket.once('close', done);
   const session = await context.containers.exec(app, { command, tty });
   if (socket.destroyed) return end(session);
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${PROTOCOL}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`,
+  );
   if (size) await session.resize(size.columns, size.rows).catch(() => {});
   await connect(session, socket, head);
 }
@@ -74,8 +76,8 @@ function appOf(
   // A document's name has no percent codes: what has one is no name, and is not decoded.
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw refuse.unknownPath(url);
   if (request.method !== 'GET') throw refuse.method(request.method ?? '', url);
-  if (request.headers.upgrade?.toLowerCase() !== PROTOCOL) {
-    throw refuse.badRequest(`the only protocol to upgrade to is ${PROTOCOL}`);
+  if (request.headers.upgrade?.toLowerCase() !== UPGRADE_PROTOCOL) {
+    throw refuse.badRequest(`the only protocol to upgrade to is ${UPGRADE_PROTOCOL}`);
   }
   const app = context.store.get(definition.kind, name);
   if (!app) throw refuse.notFound(definition, name);
@@ -157,7 +159,7 @@ function handle(session: ExecSession, socket: Duplex, channel: number, payload: 
     if (session.stdin.write(payload)) return;
     socket.pause();
     session.stdin.once('drain', () => socket.resume());
-  } else if (channel === CHANNEL.stdinEnd) {
+  } else if (channel === CHANNEL.stdinClosed) {
     session.stdin.end();
   } else if (channel === CHANNEL.resize) {
     const size = sizeOf(JSON.parse(payload.toString('utf8')));

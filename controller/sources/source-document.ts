@@ -7,6 +7,7 @@ import { API_VERSION, type Condition, type Document, type StatusBase } from '../
 import { type Clock, timestamp } from '../clock.ts';
 import type { Author, Store } from '../store/types.ts';
 import type { FileEntry } from './entries.ts';
+import type { Verdict } from './verdict.ts';
 
 export const SOURCE_KIND = 'Source';
 const AUTHOR: Author = { user: 'holdfast', via: 'controller', reason: 'directory' };
@@ -14,13 +15,6 @@ const AUTHOR: Author = { user: 'holdfast', via: 'controller', reason: 'directory
 export interface SourceStatus extends StatusBase {
   files?: FileEntry[];
   folder?: string;
-}
-
-/** What a look found, for the condition Ready. */
-export interface Verdict {
-  ready: boolean;
-  reason: string;
-  message: string;
 }
 
 export function readStatus(store: Store, name: string): SourceStatus {
