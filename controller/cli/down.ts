@@ -45,12 +45,19 @@ export async function stopAll(places: Layout, { clock, terminal }: DownContext):
     return did;
   }
   did.push(...(await stopContainers(docker, await takeInventory(docker, places.state))));
+  return did;
+}
+
+/** A dockerd that was started for Holdfast. Any other one is left alone. */
+export async function stopIdleEngine({ clock, terminal }: DownContext): Promise<string[]> {
+  const docker = await findEngine();
+  if (docker === undefined) return [];
   const engine = await stopOwnEngine(docker, clock);
-  if (engine === 'stopped')
-    did.push('dockerd is stopped: it was started for Holdfast and nothing else runs in it');
   if (engine === 'busy')
     terminal.say('dockerd was started for Holdfast, but other containers run in it: it goes on.');
-  return did;
+  return engine === 'stopped'
+    ? ['dockerd is stopped: it was started for Holdfast and nothing else runs in it']
+    : [];
 }
 
 async function stopController(places: Layout, clock: Clock): Promise<string[]> {
