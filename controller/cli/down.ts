@@ -3,7 +3,6 @@
  * and leaves every byte of data. It works while the controller is dead: what is Holdfast's is known by its marks.
  */
 
-import type { Command } from 'commander';
 import type Dockerode from 'dockerode';
 import { type Clock, systemClock } from '../clock.ts';
 import { mayHaveContainers, stopOwnEngine } from '../supervise/dockerd.ts';
@@ -13,7 +12,14 @@ import { type Layout, layout, type Places } from '../supervise/layout.ts';
 import { localApi } from '../supervise/local-api.ts';
 import { stopSupervised } from '../supervise/start.ts';
 import { disableUnits, hasSystemd, installedState } from '../supervise/units.ts';
-import { stdTerminal, type Terminal } from './up.ts';
+import {
+  placeOptions,
+  placesOf,
+  type Terminal,
+  terminalOf,
+  type VerbContext,
+  type VerbOptions,
+} from '../supervise/verb-context.ts';
 
 export interface DownContext {
   terminal: Terminal;
@@ -87,15 +93,13 @@ async function stopContainers(docker: Dockerode, { containers }: Inventory): Pro
   return stopped.sort();
 }
 
-/** Adds the verb to the program. */
-export function addDown(program: Command): void {
-  program
-    .command('down')
-    .description('Stop the controller, nginx and all Apps, and leave their data.')
-    .option('--state <folder>', 'where its data is kept (default /var/lib/holdfast)')
-    .option('--config <folder>', 'where people write manifests (default /etc/holdfast)')
-    .option('--socket <file>', 'socket of its API (default /run/holdfast/holdfast.sock)')
-    .action(async (options: Places) => {
-      process.exitCode = await down(options, { terminal: stdTerminal, clock: systemClock });
-    });
-}
+export const command = {
+  name: 'down',
+  summary: 'Stop the controller, nginx and all Apps, and leave their data',
+  description:
+    'They stay down at the next boot too, until `holdfast up`. It works while the controller is dead.',
+  options: placeOptions,
+  run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
+    return down(placesOf(context, options), { terminal: terminalOf(context), clock: systemClock });
+  },
+};

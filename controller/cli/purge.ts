@@ -3,7 +3,6 @@
  * volumes and images with our mark, the units, the state folder with all data. What is not Holdfast's is not touched.
  */
 import { createInterface } from 'node:readline/promises';
-import type { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import {
   type Belongings,
@@ -15,8 +14,14 @@ import {
 } from '../supervise/belongings.ts';
 import { ensureEngine, mayHaveContainers } from '../supervise/dockerd.ts';
 import { layout, type Places } from '../supervise/layout.ts';
+import {
+  placeOptions,
+  placesOf,
+  terminalOf,
+  type VerbContext,
+  type VerbOptions,
+} from '../supervise/verb-context.ts';
 import { type DownContext, stopAll, stopIdleEngine } from './down.ts';
-import { stdTerminal } from './up.ts';
 
 export interface PurgeOptions extends Places {
   yes?: boolean;
@@ -70,8 +75,8 @@ function tellTheEnd(found: Belongings, stayed: string[], { terminal }: PurgeCont
 }
 
 /** One line of standard input; the end of it is no answer. */
-async function askOnTerminal(question: string): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
+async function ask(question: string, input: NodeJS.ReadableStream): Promise<string> {
+  const lines = createInterface({ input, output: process.stderr });
   try {
     const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
     return await Promise.race([lines.question(question), closed]);
@@ -80,17 +85,20 @@ async function askOnTerminal(question: string): Promise<string> {
   }
 }
 
-/** Adds the verb to the program. */
-export function addPurge(program: Command): void {
-  program
-    .command('purge')
-    .description('Remove Holdfast with all its data from this machine, after listing what that is.')
-    .option('--state <folder>', 'where its data is kept (default /var/lib/holdfast)')
-    .option('--config <folder>', 'where people write manifests (default /etc/holdfast)')
-    .option('--socket <file>', 'socket of its API (default /run/holdfast/holdfast.sock)')
-    .option('--yes', 'do not ask')
-    .action(async (options: PurgeOptions) => {
-      const context = { terminal: stdTerminal, clock: systemClock, ask: askOnTerminal };
-      process.exitCode = await purge(options, context);
-    });
-}
+export const command = {
+  name: 'purge',
+  summary: 'Remove Holdfast with all its data from this machine',
+  description:
+    "Lists exactly what would be removed and asks for the word. What is not Holdfast's is not touched.",
+  options: [...placeOptions, { flags: '--yes', description: 'Do not ask' }],
+  run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
+    return purge(
+      { ...placesOf(context, options), yes: options['yes'] === true },
+      {
+        terminal: terminalOf(context),
+        clock: systemClock,
+        ask: (question) => ask(question, context.stdin),
+      },
+    );
+  },
+};

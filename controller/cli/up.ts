@@ -5,7 +5,6 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import type { Command } from 'commander';
 import type { Document } from '../../resources/document.ts';
 import { type Clock, delay, systemClock } from '../clock.ts';
 import { ensureEngine } from '../supervise/dockerd.ts';
@@ -25,18 +24,20 @@ import { type LocalApi, localApi } from '../supervise/local-api.ts';
 import { choosePorts, type EdgePorts, USUAL } from '../supervise/ports.ts';
 import { buildOf, controllerLog, ownProgram, startController, supervised } from '../supervise/start.ts';
 import { CONTROLLER_UNIT, hasSystemd, systemctl } from '../supervise/units.ts';
+import {
+  placeOptions,
+  placesOf,
+  type Terminal,
+  terminalOf,
+  type VerbContext,
+  type VerbOptions,
+} from '../supervise/verb-context.ts';
 
 export interface UpOptions extends Places {
   examples?: boolean;
-  httpPort?: number;
-  httpsPort?: number;
+  httpPort?: number | undefined;
+  httpsPort?: number | undefined;
   foreground?: boolean;
-}
-
-/** Data goes to `out`, words to `say`. */
-export interface Terminal {
-  out(line: string): void;
-  say(line: string): void;
 }
 
 export interface UpContext {
@@ -230,42 +231,45 @@ async function showExample(
   terminal.out(curlLine(address));
 }
 
-export const stdTerminal: Terminal = {
-  out: (line) => process.stdout.write(`${line}\n`),
-  say: (line) => process.stderr.write(`${line}\n`),
-};
-
-function port(text: string): number {
+function portOption(options: VerbOptions, name: string): number | undefined {
+  const text = options[name];
+  if (text === undefined) return undefined;
   const value = Number(text);
   if (Number.isInteger(value) && value > 0 && value < 65536) return value;
-  throw new Error(`${text} is no port: a number from 1 to 65535 is.`);
+  throw new Error(`${String(text)} is no port: a number from 1 to 65535 is.`);
 }
 
-/** Adds the verb to the program. */
-export function addUp(program: Command): void {
-  program
-    .command('up')
-    .description(
-      'Start Holdfast on this machine so that it stays, also after a reboot where there is systemd.',
-    )
-    .option('--state <folder>', 'where its data is kept (default /var/lib/holdfast)')
-    .option('--config <folder>', 'where people write manifests (default /etc/holdfast)')
-    .option('--socket <file>', 'socket of its API (default /run/holdfast/holdfast.sock)')
-    .option('--examples', 'build the example image, apply examples/hello.yaml and wait until it is served')
-    .option(
-      '--http-port <number>',
-      'where nginx listens for HTTP (default 80, or a free one from 8080)',
-      port,
-    )
-    .option(
-      '--https-port <number>',
-      'where nginx listens for HTTPS (default 443, or a free one from 8443)',
-      port,
-    )
-    .option('--foreground', 'run the controller here instead of in the background')
-    .action(async (options: UpOptions) => {
-      const root = packageRoot();
-      const context = { terminal: stdTerminal, clock: systemClock, root, program: ownProgram(root) };
-      process.exitCode = await up(options, context);
-    });
-}
+export const command = {
+  name: 'up',
+  summary: 'Start Holdfast on this machine so that it stays',
+  description:
+    'Where there is systemd the controller and nginx become units, which come back after a reboot; elsewhere they are started in the background. With --examples a first App is built, applied and served. Run again it changes nothing.',
+  options: [
+    ...placeOptions,
+    {
+      flags: '--examples',
+      description: 'Build the example image, apply examples/hello.yaml, wait until it is served',
+    },
+    {
+      flags: '--http-port <number>',
+      description: 'Where nginx listens for HTTP (80, or a free one from 8080)',
+    },
+    {
+      flags: '--https-port <number>',
+      description: 'Where nginx listens for HTTPS (443, or a free one from 8443)',
+    },
+    { flags: '--foreground', description: 'Run the controller here, not in the background' },
+  ],
+  examples: ['holdfast up --examples', 'holdfast up --http-port 8080 --https-port 8443'],
+  async run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
+    const root = packageRoot();
+    const wanted = {
+      ...placesOf(context, options),
+      examples: options['examples'] === true,
+      foreground: options['foreground'] === true,
+      httpPort: portOption(options, 'httpPort'),
+      httpsPort: portOption(options, 'httpsPort'),
+    };
+    return up(wanted, { terminal: terminalOf(context), clock: systemClock, root, program: ownProgram(root) });
+  },
+};
