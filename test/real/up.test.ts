@@ -39,7 +39,7 @@ const makeForeign = `
   tar -C /tmp/root -c . | docker import - foreign:1 >/dev/null
   docker network create foreign >/dev/null
   docker volume create foreign >/dev/null
-  docker run -d --name foreign --network foreign -v foreign:/data foreign:1 /bin/busybox sleep 100000 >/dev/null
+  docker run -d --restart always --name foreign --network foreign -v foreign:/data foreign:1 /bin/busybox sleep 100000 >/dev/null
 `;
 const lookForeign = `
   docker ps --filter name=^foreign$ --format '{{.Names}} {{.State}}'
