@@ -49,7 +49,7 @@ export interface ExecSession {
  * The containers of an App. What goes wrong is thrown as an error whose `code` is one of the drivers' words (notFound,
  * unavailable, …).
  */
-export interface ContainerAccess {
+interface ContainerAccess {
   logs(app: Document, options: LogRequest): AsyncIterable<LogLine>;
   exec(app: Document, options: { command: string[]; tty: boolean }): Promise<ExecSession>;
 }

@@ -18,7 +18,7 @@ export interface Status {
   code: number;
 }
 
-export interface StatusDetails {
+interface StatusDetails {
   name?: string;
   group?: string;
   /** The plural, as Kubernetes has it. */

@@ -59,7 +59,7 @@ function isAboutDocuments(error: unknown): boolean {
   return error instanceof StoreError && error.reason !== 'StorageFull' && error.reason !== 'Internal';
 }
 
-export type Pruned =
+type Pruned =
   | { outcome: 'deleted' | 'gone' }
   /** It is not ours to delete; somebody was told why. */
   | { outcome: 'left'; why: string }

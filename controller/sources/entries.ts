@@ -113,7 +113,7 @@ function doubled(reading: FileReading): string | undefined {
   return undefined;
 }
 
-export function referencesOf(reading: FileReading): Reference[] {
+function referencesOf(reading: FileReading): Reference[] {
   return reading.manifests.map(({ kind, metadata }) => ({ kind, name: metadata.name }));
 }
 

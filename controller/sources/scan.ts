@@ -36,7 +36,7 @@ export interface FolderIdentity {
   birth: string;
 }
 
-export interface FileContent {
+interface FileContent {
   text: string;
   /** SHA-256 in hex. */
   hash: string;

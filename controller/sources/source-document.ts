@@ -9,7 +9,7 @@ import type { Author, Store } from '../store/types.ts';
 import type { FileEntry } from './entries.ts';
 import type { Verdict } from './verdict.ts';
 
-export const SOURCE_KIND = 'Source';
+const SOURCE_KIND = 'Source';
 const AUTHOR: Author = { user: 'holdfast', via: 'controller', reason: 'directory' };
 
 export interface SourceStatus extends StatusBase {

@@ -238,7 +238,7 @@ export async function eventually(
   condition: () => boolean,
   describe: () => unknown = () => '',
 ): Promise<void> {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 15_000;
   while (!condition()) {
     if (Date.now() > deadline)
       throw new Error(`It never came true: ${condition} ${JSON.stringify(describe())}`);

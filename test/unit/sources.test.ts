@@ -194,7 +194,7 @@ test('what a file gave stays while the file is broken', () =>
 
 test('a file that is being written is applied once, whole', () =>
   bench(async ({ start, path, app: get, applies }) => {
-    await start().sync();
+    await start({ times: { ...TIMES, settle: 300 } }).sync();
     const whole = [app('one'), app('two'), app('three')]
       .map((document) => JSON.stringify(document))
       .join('\n---\n');
@@ -209,7 +209,7 @@ test('a file that is being written is applied once, whole', () =>
 test('an editor that removes and writes anew deletes nothing', () =>
   bench(async ({ start, put, remove, app: get, path, deletions }) => {
     await put('wiki.yaml', app('wiki'));
-    await start({ times: { ...TIMES, settle: 120 } }).sync();
+    await start({ times: { ...TIMES, settle: 500 } }).sync();
     const uid = get('wiki')?.metadata.uid;
     await remove('wiki.yaml');
     await new Promise((resolve) => setTimeout(resolve, 60));
