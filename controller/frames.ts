@@ -9,8 +9,8 @@ export const CHANNEL = {
   stdin: 0,
   stdout: 1,
   stderr: 2,
-  /** From the server, last: JSON of ExecEnd. */
-  end: 3,
+  /** From the server, last: JSON of ExecExit. */
+  exit: 3,
   /** From the client: JSON of TerminalSize. */
   resize: 4,
   /** From the client, empty: nothing more comes on stdin. */
@@ -18,7 +18,7 @@ export const CHANNEL = {
 } as const;
 
 /** The command's exit code, or why there is none. */
-export type ExecEnd = { exitCode: number } | { message: string };
+export type ExecExit = { exitCode: number } | { message: string };
 
 export interface TerminalSize {
   columns: number;
@@ -61,7 +61,7 @@ export class FrameDecoder {
     while (this.rest.length - from >= HEADER) {
       const length = this.rest.readUInt32BE(from + 1);
       if (length > LARGEST)
-        throw new Error(`a frame of ${length} bytes: the other side does not speak ${UPGRADE_PROTOCOL}`);
+        throw new RangeError(`a frame of ${length} bytes: the other side does not speak ${UPGRADE_PROTOCOL}`);
       if (this.rest.length - from < HEADER + length) break;
       const start = from + HEADER;
       frames.push({ channel: this.rest.readUInt8(from), payload: this.rest.subarray(start, start + length) });
@@ -77,7 +77,7 @@ export class FrameDecoder {
   }
 }
 
-/** Payload of an `end` or `resize` frame; undefined where it is no JSON object. */
+/** Payload of an `exit` or `resize` frame; undefined where it is no JSON object. */
 export function parsePayload(payload: Uint8Array): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(payload).toString('utf8'));

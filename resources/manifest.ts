@@ -38,14 +38,16 @@ export function readManifests(text: string, options: { file: string }): ReadMani
   return set.result();
 }
 
-/** Manifests of a file, of all files in a directory and below it, or of stdin (`-`). */
+/** Manifests of a file, of all files in a directory and below it, or of stdin (`-`). Several paths are one set. */
 export async function readPath(
-  path: string,
+  path: string | readonly string[],
   options: { stdin?: AsyncIterable<Uint8Array | string> } = {},
 ): Promise<ReadManifests> {
   const set = new ManifestSet();
-  if (path === '-') set.addBytes(await readAll(options.stdin ?? process.stdin), 'stdin');
-  else addPath(set, path, new Set(), true);
+  for (const each of typeof path === 'string' ? [path] : path) {
+    if (each === '-') set.addBytes(await readAll(options.stdin ?? process.stdin), 'stdin');
+    else addPath(set, each, new Set(), true);
+  }
   return set.result();
 }
 

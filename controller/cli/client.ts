@@ -81,12 +81,13 @@ export class Client {
   }
 
   /** All of a kind, page by page. */
-  async list(kind: string, query: ListQuery = {}): Promise<DocumentList> {
-    const whole: DocumentList = await this.json(path({ kind }), { query: { ...query, limit: PAGE } });
+  async list(kind: string, query: ListQuery = {}, signal?: AbortSignal): Promise<DocumentList> {
+    const whole: DocumentList = await this.json(path({ kind }), { query: { ...query, limit: PAGE }, signal });
     let next = whole.metadata.continue;
     while (next) {
       const page: DocumentList = await this.json(path({ kind }), {
         query: { ...query, limit: PAGE, continue: next },
+        signal,
       });
       whole.items.push(...page.items);
       next = page.metadata.continue;

@@ -64,6 +64,10 @@ export interface VerbDefinition {
   /** Options after the first argument belong to the command that is run, as with exec. */
   passThrough?: boolean;
   hidden?: boolean;
+  /**
+   * It ends by itself when context.signal aborts, as a server does. Without, Ctrl-C and SIGTERM end the program at once with 130.
+   */
+  ownsSignals?: boolean;
   /** Answers the exit code; nothing is 0. An error that is thrown is printed, and the code is 1. */
   run(context: CliContext, args: readonly string[], options: Options): Promise<number | undefined>;
 }

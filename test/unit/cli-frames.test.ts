@@ -7,7 +7,7 @@ test('frames come out as they went in, however the bytes were cut', () => {
     [CHANNEL.stdin, 'hello'],
     [CHANNEL.stdinClosed, ''],
     [CHANNEL.stdout, 'é'.repeat(1000)],
-    [CHANNEL.end, '{"exitCode":3}'],
+    [CHANNEL.exit, '{"exitCode":3}'],
   ];
   const bytes = Buffer.concat(sent.map(([channel, text]) => encodeFrame(channel, text)));
   for (const size of [1, 2, 3, 7, bytes.length]) {

@@ -1,0 +1,101 @@
+/** A plan in words: each document with its mark, its steps and their reasons, and one line that sums up. Pure. */
+import type { Because, Plan, PlannedStep, Step } from '../engine/contract.ts';
+import { valueText } from './differences.ts';
+import { referenceText } from './references.ts';
+import { type Colour, MARK_COLOUR, oneLine } from './terminal.ts';
+
+export interface PlanSummary {
+  create: number;
+  change: number;
+  delete: number;
+  /** Documents that cannot be planned. */
+  unknown: number;
+  /** What stops for a moment, by name. */
+  restarts: string[];
+  /** Whose data goes, by name. */
+  dataLost: string[];
+}
+
+type Mark = '+' | '~' | '-' | '!';
+type Paint = (colour: Colour, text: string) => string;
+
+const STEP_MARK: Record<Step['action'], Mark> = { create: '+', change: '~', delete: '-' };
+
+export function formatPlan(plan: Plan, paint: Paint): string {
+  const lines: string[] = [];
+  for (const [name, steps] of byDocument(plan.steps)) {
+    const mark = markOf(steps.map((planned) => planned.step));
+    lines.push(paint(MARK_COLOUR[mark] ?? 'bold', `${mark} ${name}`));
+    for (const { step } of steps) lines.push(...stepLines(step, paint));
+  }
+  for (const { document, reason, message } of plan.problems) {
+    lines.push(paint('red', `! ${referenceText(document)}`), `    ${reason}: ${oneLine(message)}`);
+  }
+  lines.push(summaryLine(planSummary(plan)));
+  return `${lines.join('\n')}\n`;
+}
+
+function byDocument(steps: readonly PlannedStep[]): Map<string, PlannedStep[]> {
+  const groups = new Map<string, PlannedStep[]>();
+  for (const planned of steps) {
+    const name = referenceText(planned.document);
+    groups.set(name, [...(groups.get(name) ?? []), planned]);
+  }
+  return groups;
+}
+
+/** A document is created when its steps only create or when something of it is made for the first time, deleted when they only delete. */
+function markOf(steps: readonly Step[]): Mark {
+  if (steps.every((step) => step.action === 'delete')) return '-';
+  const isFirst = steps.some((step) => step.because.some((because) => because.cause === 'first time'));
+  return isFirst || steps.every((step) => step.action === 'create') ? '+' : '~';
+}
+
+function stepLines(step: Step, paint: Paint): string[] {
+  const mark = STEP_MARK[step.action];
+  const impact = step.impact === 'none' ? '' : ` (${step.impact})`;
+  const head = `    ${mark} ${step.type} ${oneLine(step.target)}${impact}`;
+  const lines = [paint(step.impact === 'data-loss' ? 'red' : (MARK_COLOUR[mark] ?? 'bold'), head)];
+  lines.push(`        ${oneLine(step.message)}`);
+  for (const because of step.because) lines.push(paint('dim', `        because ${becauseText(because)}`));
+  if (step.knownLater !== undefined && step.knownLater.length > 0)
+    lines.push(paint('dim', `        known only later: ${step.knownLater.join(', ')}`));
+  return lines;
+}
+
+export function becauseText({ field, found, wanted, cause }: Because): string {
+  const isCompared = found !== undefined || wanted !== undefined;
+  const values = isCompared ? `: ${valueText(found)} → ${valueText(wanted)}` : '';
+  return oneLine(`${field}${values} (${cause})`);
+}
+
+export function planSummary(plan: Plan): PlanSummary {
+  const marks = [...byDocument(plan.steps).values()].map((steps) =>
+    markOf(steps.map((planned) => planned.step)),
+  );
+  const count = (mark: Mark) => marks.filter((other) => other === mark).length;
+  const named = (impacts: readonly Step['impact'][]) => [
+    ...new Set(
+      plan.steps
+        .filter(({ step }) => impacts.includes(step.impact))
+        .map(({ document }) => referenceText(document)),
+    ),
+  ];
+  return {
+    create: count('+'),
+    change: count('~'),
+    delete: count('-'),
+    unknown: plan.problems.length,
+    restarts: named(['restart', 'replace']),
+    dataLost: named(['data-loss']),
+  };
+}
+
+function summaryLine(summary: PlanSummary): string {
+  const list = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '));
+  const unknown = summary.unknown === 0 ? '' : `, ${summary.unknown} unknown`;
+  return (
+    `Plan: ${summary.create} to create, ${summary.change} to change, ${summary.delete} to delete${unknown}; ` +
+    `restarts: ${list(summary.restarts)}; data lost: ${list(summary.dataLost)}`
+  );
+}

@@ -1,0 +1,90 @@
+/**
+ * The verbs there are, each with the file that it is in. Only the one that was asked for is loaded, so that `holdfast get` starts
+ * fast. Called by main.ts and by completion.
+ */
+import type { VerbDefinition } from './verb.ts';
+
+export interface VerbEntry {
+  name: string;
+  summary: string;
+  hidden?: boolean;
+  ownsSignals?: boolean;
+}
+
+export interface VerbGroup {
+  heading: string;
+  verbs: readonly VerbEntry[];
+}
+
+export const VERB_GROUPS: readonly VerbGroup[] = [
+  {
+    heading: 'Say what should be:',
+    verbs: [
+      { name: 'apply', summary: 'create and change documents as manifests say' },
+      { name: 'delete', summary: 'delete documents and tear down what they stand for' },
+      { name: 'edit', summary: 'change a document in an editor' },
+      { name: 'rollback', summary: 'bring back the spec of an earlier generation' },
+      { name: 'stop', summary: 'stop Apps' },
+      { name: 'start', summary: 'start Apps that were stopped' },
+      { name: 'restart', summary: 'restart Apps' },
+      { name: 'suspend', summary: 'look at documents, but change nothing for them' },
+      { name: 'resume', summary: 'change things again for suspended documents' },
+    ],
+  },
+  {
+    heading: 'See what is:',
+    verbs: [
+      { name: 'get', summary: 'show documents' },
+      { name: 'describe', summary: 'show everything about a document, for a person' },
+      { name: 'tree', summary: 'show a document with all that it owns' },
+      { name: 'events', summary: 'show what happened' },
+      { name: 'logs', summary: 'show what an App wrote' },
+      { name: 'exec', summary: 'run a command in an App' },
+      { name: 'wait', summary: 'wait until documents are Ready, deleted, or have a value' },
+      { name: 'history', summary: 'show who changed a document, when and why' },
+      { name: 'export', summary: 'write out all that people wrote, as manifests' },
+    ],
+  },
+  {
+    heading: 'Know beforehand:',
+    verbs: [
+      { name: 'plan', summary: 'show what would be done, and do nothing' },
+      { name: 'diff', summary: 'show how documents would change, field by field' },
+      { name: 'validate', summary: 'check manifests without a controller' },
+      { name: 'explain', summary: 'explain a kind and its fields' },
+      { name: 'api-resources', summary: 'show the kinds that there are' },
+    ],
+  },
+  {
+    heading: 'Run Holdfast:',
+    verbs: [
+      { name: 'up', summary: 'start Holdfast on this machine so that it stays', ownsSignals: true },
+      { name: 'down', summary: 'stop the controller, nginx and all Apps, and leave their data' },
+      { name: 'purge', summary: 'remove what is of Holdfast, data too, after asking' },
+      { name: 'serve', summary: 'run the controller', ownsSignals: true },
+      { name: 'doctor', summary: 'check that everything Holdfast needs is well' },
+      { name: 'version', summary: 'show the versions of this program and of the controller' },
+      { name: 'completion', summary: 'write a completion script for bash, zsh or fish' },
+      { name: '__complete', summary: 'candidates for completion scripts', hidden: true },
+    ],
+  },
+];
+
+export const VERBS: readonly VerbEntry[] = VERB_GROUPS.flatMap((group) => group.verbs);
+
+/** Files that are not called like their verb. */
+const FILES: Record<string, string> = { __complete: 'complete' };
+
+/** undefined where this installation has no file for the verb. */
+export async function loadVerb(name: string): Promise<VerbDefinition | undefined> {
+  const file = FILES[name] ?? name;
+  try {
+    const module: { command?: VerbDefinition } = await import(`./${file}.ts`);
+    return module.command;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isMissing = code === 'ERR_MODULE_NOT_FOUND' && new RegExp(`/cli/${file}[.](ts|js)'`).test(message);
+    if (isMissing) return undefined;
+    throw error;
+  }
+}
