@@ -14,7 +14,11 @@ export function readinessChecks(store: SqliteStore, docker: CachedDocker): Check
   const docked = docker.isUp();
   return [
     { name: 'store', ok: true, message: `at version ${store.version}` },
-    { name: 'docker', ok: docked, message: docked ? 'answers' : 'does not answer; start it (systemctl start docker)' },
+    {
+      name: 'docker',
+      ok: docked,
+      message: docked ? 'answers' : 'does not answer; start it (systemctl start docker)',
+    },
   ];
 }
 
@@ -38,7 +42,11 @@ export async function doctorChecks(options: DoctorOptions): Promise<Check[]> {
     await look('nginx', () => edge(reading)),
     await look('ports', () => ports(options)),
     await look('documents', async () => unready(store)),
-    { name: 'authority', ok: true, message: `trust ${options.authority.caCertificatePath} to get no warning` },
+    {
+      name: 'authority',
+      ok: true,
+      message: `trust ${options.authority.caCertificatePath} to get no warning`,
+    },
   ];
 }
 
@@ -85,10 +93,14 @@ async function edge({ nginx }: Reading): Promise<string> {
 async function ports({ store, reading }: DoctorOptions): Promise<string> {
   const { http } = (store.get('Platform', 'platform')?.spec ?? {}) as PlatformSpec;
   const wanted = [http?.port ?? 80, http?.httpsPort ?? 443];
-  const listeners = (await reading.host.listeners()).filter(({ port, protocol }) => protocol === 'tcp' && wanted.includes(port));
+  const listeners = (await reading.host.listeners()).filter(
+    ({ port, protocol }) => protocol === 'tcp' && wanted.includes(port),
+  );
   const foreign = listeners.find(({ program }) => program !== undefined && program !== 'nginx');
   if (foreign) {
-    throw new Error(`port ${foreign.port} is taken by ${foreign.program}; stop it or set spec.http of platform/platform`);
+    throw new Error(
+      `port ${foreign.port} is taken by ${foreign.program}; stop it or set spec.http of platform/platform`,
+    );
   }
   return `${wanted.join(' and ')} are the edge's`;
 }
@@ -98,5 +110,7 @@ function unready(store: SqliteStore): string {
   const not = all.filter((document) => condition(document, 'Ready')?.status !== 'True');
   if (not.length === 0) return `all ${all.length} are Ready`;
   const names = not.slice(0, 5).map(({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`);
-  throw new Error(`${not.length} of ${all.length} are not Ready: ${names.join(', ')}; holdfast describe tells why`);
+  throw new Error(
+    `${not.length} of ${all.length} are not Ready: ${names.join(', ')}; holdfast describe tells why`,
+  );
 }

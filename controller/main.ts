@@ -5,10 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { appReconciler } from '../reconcilers/app/index.ts';
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { appReconciler } from '../reconcilers/app/index.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
-import { cacheDocker, type CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
+import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
@@ -24,7 +24,7 @@ import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
-import type { ContainerAccess } from './api/dependencies.ts';
+import type { ApiDependencies } from './api/dependencies.ts';
 import { startApi } from './api/start.ts';
 import type { Clock } from './clock.ts';
 import { timestamp } from './clock.ts';
@@ -87,7 +87,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
     world.health.onChange = (app) => engine.wake('App', app);
     await ensurePlatform(store);
     await world.authority.ensure();
-    closers.push(() => engine.stop(), () => world.health.monitor.close(), () => shutdown.abort());
+    closers.push(
+      () => engine.stop(),
+      () => world.health.monitor.close(),
+      () => shutdown.abort(),
+    );
     followWorld(world, engine, store, shutdown.signal, log);
     engine.start();
     const source = await startSource(options, store);
@@ -118,7 +122,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
         }),
     });
     closers.push(() => api.close());
-    log.info('the controller runs', { version, state: stateFolder, documents: engine.view.list('App').length });
+    log.info('the controller runs', {
+      version,
+      state: stateFolder,
+      documents: engine.view.list('App').length,
+    });
     return { engine, store, docker: world.docker, stop: () => closeAll(closers, log) };
   } catch (error) {
     shutdown.abort();
@@ -149,7 +157,12 @@ function buildWorld(options: ControllerOptions, store: SqliteStore) {
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: options.nginxSupervisor,
   });
-  const authority = createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: hostname() });
+  const authority = createAuthority({
+    folder: join(stateFolder, 'authority'),
+    clock,
+    nginx,
+    hostname: hostname(),
+  });
   const probe = createProbe();
   const health = {
     onChange: (_app: string): void => undefined,
@@ -222,17 +235,22 @@ async function startSource({ configFolder, clock, log }: ControllerOptions, stor
     log,
     read: (text, file) => {
       const { manifests, problems } = readManifests(text, { file });
-      return { manifests: manifests.map(({ manifest }) => manifest), problems: problems.map((problem) => formatProblem(problem)) };
+      return {
+        manifests: manifests.map(({ manifest }) => manifest),
+        problems: problems.map((problem) => formatProblem(problem)),
+      };
     },
   });
 }
 
 /** The container of an App that a person means: the one that runs, else the newest. */
-function containerAccess(docker: CachedDocker): ContainerAccess {
+function containerAccess(docker: CachedDocker): ApiDependencies['containers'] {
   const find = async (app: Document) => {
     const ours = (await docker.containers())
       .filter(({ labels }) => labels[LABEL.uid] === app.metadata.uid)
-      .sort((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.createdAt - a.createdAt);
+      .sort(
+        (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.createdAt - a.createdAt,
+      );
     const [container] = ours;
     if (container) return container;
     throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });

@@ -794,6 +794,10 @@ export interface SourceStatus {
   conditions?: Condition[];
   operation?: Operation;
   /**
+   * Identity of the folder that was read: device, inode and time of birth. While another one is in its place, files that are not there count as out of reach and not as removed.
+   */
+  folder?: string;
+  /**
    * The files in it.
    *
    * Items: One file.

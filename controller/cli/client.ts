@@ -2,8 +2,10 @@
  * The controller as verbs see it: its HTTP API over the Unix socket, typed. It decides nothing and prints nothing; what the
  * controller refuses becomes an ApiError with its own words.
  */
+
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { userInfo } from 'node:os';
 import type { Document, Json, Manifest, Reference } from '../../resources/document.ts';
 import { kindOf } from '../../resources/registry.ts';
 import type { Plan } from '../engine/contract.ts';
@@ -240,8 +242,15 @@ export class Client {
 }
 
 function headersFor(body: string | undefined, contentType = 'application/json'): Record<string, string> {
-  if (body === undefined) return { Accept: 'application/json' };
-  return { 'Content-Type': contentType, 'Content-Length': String(Buffer.byteLength(body)) };
+  // Only root reaches the socket; who became root by sudo is what history should tell.
+  const author = { 'X-Holdfast-Via': 'cli', 'X-Holdfast-User': loginName() };
+  if (body === undefined) return { ...author, Accept: 'application/json' };
+  return { ...author, 'Content-Type': contentType, 'Content-Length': String(Buffer.byteLength(body)) };
+}
+
+function loginName(): string {
+  const name = process.env['SUDO_USER'] ?? userInfo().username;
+  return /^[\x21-\x7e]{1,64}$/.test(name) ? name : 'root';
 }
 
 function path(reference: { kind: string; name?: string }): string {

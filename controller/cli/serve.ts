@@ -13,11 +13,16 @@ import { durationOption, textOption, type VerbDefinition } from './verb.ts';
 export const command: VerbDefinition = {
   name: 'serve',
   summary: 'Run the controller in the foreground',
-  description: 'Keeps this machine as its documents say, until it is told to end. Apps and sites go on without it.',
+  description:
+    'Keeps this machine as its documents say, until it is told to end. Apps and sites go on without it.',
+  ownsSignals: true,
   options: [
     ...placeOptions,
     { flags: '--resync <duration>', description: 'Look at everything again this often', default: '5m' },
-    { flags: '--docker <socket>', description: 'Socket of the Docker Engine (DOCKER_HOST, /var/run/docker.sock)' },
+    {
+      flags: '--docker <socket>',
+      description: 'Socket of the Docker Engine (DOCKER_HOST, /var/run/docker.sock)',
+    },
   ],
   async run(context, _args, options) {
     const places = layout(placesOf(context, options));
@@ -47,5 +52,7 @@ export const command: VerbDefinition = {
 
 /** systemd started us, and has a unit for nginx. */
 function underSystemd(env: NodeJS.ProcessEnv): boolean {
-  return env['INVOCATION_ID'] !== undefined && hasSystemd() && unitFiles().some((file) => file.endsWith(EDGE_UNIT));
+  return (
+    env['INVOCATION_ID'] !== undefined && hasSystemd() && unitFiles().some((file) => file.endsWith(EDGE_UNIT))
+  );
 }

@@ -5,15 +5,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { anyReconciler, type Reconciler, ReconcileError, type Step } from '../../controller/engine/contract.ts';
+import {
+  anyReconciler,
+  ReconcileError,
+  type Reconciler,
+  type Step,
+} from '../../controller/engine/contract.ts';
 import { Engine } from '../../controller/engine/engine.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
 import { classifyFailure } from '../../reconcilers/failure.ts';
 import { API_VERSION, type Document, type Manifest } from '../../resources/document.ts';
-import type { KindDefinition } from '../../resources/kind.ts';
 import { eventKind } from '../../resources/event.ts';
+import type { KindDefinition } from '../../resources/kind.ts';
 import { VirtualClock } from './clock.ts';
 
 export const ROOT: Author = { user: 'root', via: 'cli' };
@@ -88,17 +93,37 @@ const toyReconciler: Reconciler<Want, { color: string | undefined }, ToyStep, Wo
   diff(want, { color }) {
     const box = want.document.metadata.name;
     const because = [{ field: 'color', found: color ?? null, wanted: want.color, cause: 'a test' }];
-    const base = { target: `box/${box}`, impact: 'none' as const, because, box, color: want.color, owner: want.document };
+    const base = {
+      target: `box/${box}`,
+      impact: 'none' as const,
+      because,
+      box,
+      color: want.color,
+      owner: want.document,
+    };
     if (want.deleting) {
-      return color === undefined ? [] : [{ ...base, type: 'RemoveBox', action: 'delete', message: `remove ${box}` }];
+      return color === undefined
+        ? []
+        : [{ ...base, type: 'RemoveBox', action: 'delete', message: `remove ${box}` }];
     }
     const steps: ToyStep[] = [];
     if (want.wantsPart && !want.part) {
       const apply = { apiVersion: API_VERSION, kind: 'Part', metadata: { name: box }, spec: { of: box } };
-      steps.push({ ...base, type: 'ApplyPart', action: 'create', message: `make the part of ${box}`, child: { apply } });
+      steps.push({
+        ...base,
+        type: 'ApplyPart',
+        action: 'create',
+        message: `make the part of ${box}`,
+        child: { apply },
+      });
     }
     if (color !== want.color) {
-      const fields = { action: 'change' as const, message: `paint ${box}`, interruptible: true, deadlineSeconds: 60 };
+      const fields = {
+        action: 'change' as const,
+        message: `paint ${box}`,
+        interruptible: true,
+        deadlineSeconds: 60,
+      };
       steps.push({ ...base, ...fields, type: 'PaintBox' });
     }
     return steps;
@@ -155,7 +180,13 @@ export interface Toys {
 export async function makeToys(): Promise<Toys> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-toys-'));
   const clock = new VirtualClock();
-  const world: World = { boxes: new Map(), calls: [], failures: new Map(), hangs: new Map(), stubborn: new Set() };
+  const world: World = {
+    boxes: new Map(),
+    calls: [],
+    failures: new Map(),
+    hangs: new Map(),
+    stubborn: new Set(),
+  };
   const reconcilers = [anyReconciler(toyReconciler)];
   const silent = () => undefined;
   const open = () => openStore({ folder, clock, kinds: toyKinds, validate: () => [] });
@@ -199,7 +230,8 @@ export async function makeToys(): Promise<Toys> {
       for (let calm = 0; calm < 8; ) {
         await new Promise((resolve) => setImmediate(resolve));
         calm = toys.engine.isIdle ? calm + 1 : calm;
-        if (!toys.engine.isIdle && toys.engine.operations().some(({ step }) => step === 'PaintBox')) calm += 1;
+        if (!toys.engine.isIdle && toys.engine.operations().some(({ step }) => step === 'PaintBox'))
+          calm += 1;
       }
     },
     async pass(milliseconds) {

@@ -41,7 +41,9 @@ test('drift that nobody announced is repaired by the next resync', async ({ toys
   assert.is(toys.world.boxes.get('a'), 'red');
 });
 
-test('a failure is told, tried again with growing pauses, and forgotten when it goes well', async ({ toys }) => {
+test('a failure is told, tried again with growing pauses, and forgotten when it goes well', async ({
+  toys,
+}) => {
   toys.world.failures.set('a', new Error('no brush'));
   await toys.apply('a', { color: 'red' });
   await toys.settle();
@@ -69,7 +71,9 @@ test('a terminal failure is not tried again until the document changes', async (
   assert.not.ok(toys.thing('a')?.status?.conditions?.some(({ type }) => type === 'Stalled'));
 });
 
-test('what something else changes back at once is a loop that stops, with the difference in the message', async ({ toys }) => {
+test('what something else changes back at once is a loop that stops, with the difference in the message', async ({
+  toys,
+}) => {
   toys.world.stubborn.add('a');
   await toys.apply('a', { color: 'red' });
   await toys.pass(60_000);
@@ -104,7 +108,10 @@ test('deleting tears down first, then the document and its children go', async (
 test('a child that somebody removed comes back', async ({ toys }) => {
   await toys.apply('a', { color: 'red', big: true });
   await toys.settle();
-  await toys.store.write([{ verb: 'delete', reference: { kind: 'Part', name: 'a' } }], { user: 'x', via: 'controller' });
+  await toys.store.write([{ verb: 'delete', reference: { kind: 'Part', name: 'a' } }], {
+    user: 'x',
+    via: 'controller',
+  });
   await toys.settle();
   assert.ok(toys.store.get('Part', 'a'));
 });
@@ -115,7 +122,12 @@ test('orphans left by a crash are collected at the next start', async ({ toys })
   const part = toys.store.get('Part', 'a');
   assert.ok(part);
   const ghost = { apiVersion: API_VERSION, kind: 'Thing', name: 'ghost', uid: 'ghost' };
-  const document = { apiVersion: API_VERSION, kind: 'Part', metadata: { name: 'lost', ownerReferences: [ghost] }, spec: {} };
+  const document = {
+    apiVersion: API_VERSION,
+    kind: 'Part',
+    metadata: { name: 'lost', ownerReferences: [ghost] },
+    spec: {},
+  };
   await toys.store.write([{ verb: 'applyChild', document }], { user: 'x', via: 'controller' });
   await toys.restart();
   await toys.settle();
@@ -152,7 +164,9 @@ test('cancelling ends a step at once', async ({ toys }) => {
   toys.world.hangs.set('a', 'deaf');
   await toys.apply('a', { color: 'red' });
   await toys.settle();
-  assert.ok(toys.engine.cancel('Thing', 'a', new ReconcileError('terminal', 'Cancelled', 'cancelled by root')));
+  assert.ok(
+    toys.engine.cancel('Thing', 'a', new ReconcileError('terminal', 'Cancelled', 'cancelled by root')),
+  );
   await toys.settle();
   assert.is(toys.ready('a').reason, 'Cancelled');
 });
@@ -206,7 +220,8 @@ test('a plan names the steps that the events name afterwards, and changes nothin
   assert.equal(planned, ['a ApplyPart', 'a PaintBox', 'b ApplyPart', 'b PaintBox']);
   assert.is(toys.store.version, version);
   assert.equal(toys.world.calls, ['paint a red']);
-  for (const document of documents) await toys.store.write([{ verb: 'apply', document, manager: 'test' }], ROOT);
+  for (const document of documents)
+    await toys.store.write([{ verb: 'apply', document, manager: 'test' }], ROOT);
   await toys.settle();
   const done = ['a', 'b'].flatMap((name) => toys.events(name).map((reason) => `${name} ${reason}`));
   assert.equal(done.sort(), ['a ApplyPart', 'a PaintBox', 'a PaintBox', 'b ApplyPart', 'b PaintBox']);

@@ -7,7 +7,11 @@ export function createHost(_o: { stateFolder: string }): Host {
     hasIpv6: async () => true,
     hasAppArmorProfile: async () => false,
     folderExists: async (p) => (await stat(p).catch(() => undefined))?.isDirectory() ?? false,
-    ensureFolder: async (p, { mode }) => { await mkdir(p, { recursive: true, mode }); },
-    removeFolder: async (p) => { await rm(p, { recursive: true, force: true }); },
+    ensureFolder: async (p, { mode }) => {
+      await mkdir(p, { recursive: true, mode });
+    },
+    removeFolder: async (p) => {
+      await rm(p, { recursive: true, force: true });
+    },
   };
 }
