@@ -4,7 +4,7 @@
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { Author, Store, Write } from '../store/types.ts';
-import type { AnyReconciler, Failure, Plan, PlannedStep, Step, View } from './contract.ts';
+import type { AnyReconciler, Failure, Plan, Step, View } from './contract.ts';
 import { publicStep } from './step.ts';
 import { OverlayView } from './view.ts';
 
