@@ -404,7 +404,7 @@ async function disorder(seed: number): Promise<void> {
   await all.stop();
 }
 
-for (let seed = 1; seed <= 60; seed += 1) {
+for (let seed = 1; seed <= Number(process.env['SEEDS'] ?? 60); seed += 1) {
   test(`after disorder the cache agrees with the engine (seed ${seed})`, () => disorder(seed));
 }
 

@@ -38,6 +38,9 @@ export class ContainerCache {
   #round: { since: number; done: Promise<void> } | undefined;
   readonly #inspects = new Map<string, { since: number; answer: Promise<ContainerDetails | undefined> }>();
 
+  /** Those that were overtaken by a newer one for the same container are counted, too. */
+  #inspectsUnderWay = 0;
+
   constructor(source: ContainerSource, onSurprise: (id: string) => void) {
     this.#source = source;
     this.#onSurprise = onSurprise;
@@ -154,7 +157,7 @@ export class ContainerCache {
     }
     for (const id of [...this.#dirty]) if (untouched(id)) this.#dirty.delete(id);
     // An inspect under way may be older than what happened; then the numbers are still needed.
-    if (this.#inspects.size === 0) {
+    if (this.#inspectsUnderWay === 0) {
       for (const [id, at] of [...this.#happenedAt]) {
         if (at > since) continue;
         this.#happenedAt.delete(id);
@@ -188,7 +191,9 @@ export class ContainerCache {
     });
     const mine = { since, answer };
     this.#inspects.set(idOrName, mine);
+    this.#inspectsUnderWay += 1;
     const over = () => {
+      this.#inspectsUnderWay -= 1;
       if (this.#inspects.get(idOrName) === mine) this.#inspects.delete(idOrName);
     };
     answer.then(over, over);
@@ -209,7 +214,8 @@ export class ContainerCache {
     // Nobody tells of what happens to containers that are not ours, so nothing of them is kept.
     if (!isOurs(found.labels)) return;
     this.#details.set(id, found);
-    if (this.#listed) this.#summaries.set(id, summaryOf(found));
+    // Also while a list is under way: that may be the older of the two.
+    this.#summaries.set(id, summaryOf(found));
   }
 
   /** Something happened to it meanwhile, so it will be looked at again; but that it exists must not be hidden till then. */
