@@ -1,7 +1,14 @@
 /** The real probe against servers in here. */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
+import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
@@ -123,6 +130,33 @@ for (const row of odd) {
     }
   });
 }
+
+test('with TLS it asks for the name, and takes any certificate', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-probe-'));
+  const request = 'req -x509 -newkey rsa:2048 -nodes -subj /CN=nobody -days 1 -keyout key.pem -out cert.pem';
+  await promisify(execFile)('openssl', request.split(' '), { cwd: folder });
+  const [key, cert] = await Promise.all(['key.pem', 'cert.pem'].map((name) => readFile(join(folder, name))));
+  await rm(folder, { recursive: true, force: true });
+  const names: (string | false | null)[] = [];
+  const server = createTlsServer({ key, cert }, (incoming, response) => {
+    names.push((incoming.socket as TLSSocket & { servername: string | false }).servername);
+    response.writeHead(200).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const { port } = server.address() as AddressInfo;
+    assert.equal(await probe.ask(target(port, { tls: true })), {
+      ok: true,
+      status: 200,
+      message: 'status 200',
+    });
+    assert.equal(names, ['wiki.localhost']);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
 
 test('a path that cannot be asked for is an answer, not a crash', async () => {
   const answer = await probe.ask(target(1, { path: '/with space' }));

@@ -9,7 +9,7 @@ import {
 } from '../../reconcilers/drivers/docker/cached.ts';
 import { totalCalls } from '../../reconcilers/drivers/docker/count.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
-import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-engine.ts';
+import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
 import { type Docker, LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import { rejects } from '../conformance/docker.suite.ts';
 import { until } from '../conformance/until.ts';
