@@ -163,7 +163,7 @@ function buildWorld(options: ControllerOptions, store: SqliteStore) {
     nginx,
     hostname: hostname(),
   });
-  const probe = createProbe();
+  const probe = createProbe({ clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({

@@ -3,11 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../controller/clock.ts';
-import { createFakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
-import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-engine.ts';
-import { dockerConformance } from './docker.suite.ts';
+import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
+import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
+import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
+import type { Docker } from '../../reconcilers/drivers/docker/index.ts';
+import { type DockerUnderTest, dockerConformance } from './docker.suite.ts';
 
-dockerConformance('fake engine', async () => {
+async function makeFake(wrap: (fake: FakeDocker) => Docker): Promise<DockerUnderTest> {
   const docker = createFakeDocker({ clock: systemClock });
   const run = 'hffake';
   const image = `${run}-image:1`;
@@ -22,8 +24,9 @@ dockerConformance('fake engine', async () => {
     return found;
   };
   let port = 20_000;
+  const driver = wrap(docker);
   return {
-    docker,
+    docker: driver,
     run,
     image,
     subnet: '10.251.1',
@@ -60,6 +63,30 @@ dockerConformance('fake engine', async () => {
     async cleanup() {
       for (const container of [...docker.engine.containers.values()]) docker.engine.remove(container);
       await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+dockerConformance('fake engine', () => makeFake((fake) => fake));
+
+const over = new AbortController();
+dockerConformance('fake engine behind the cache', async () => {
+  let up = () => {};
+  const isUp = new Promise<void>((resolve) => {
+    up = resolve;
+  });
+  const made = await makeFake((fake) => {
+    const cached = cacheDocker(fake, { clock: systemClock });
+    cached.follow({ onEvent() {}, onUp: up, onDown() {} }, over.signal);
+    // A second listener, as the suite brings one, must not end what the first one keeps alive.
+    return { ...cached, follow: fake.follow };
+  });
+  await isUp;
+  return {
+    ...made,
+    async cleanup() {
+      over.abort();
+      await made.cleanup();
     },
   };
 });

@@ -2,61 +2,15 @@
  * The real driver against the dockerd of this machine. The image is made here from a busybox without libraries, so that no
  * registry is needed. Everything made carries the run's name and is removed afterwards.
  */
-import { accessSync, constants } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import Dockerode from 'dockerode';
-import { pack } from 'tar-stream';
+import type Dockerode from 'dockerode';
 import { systemClock } from '../../controller/clock.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import { type DockerUnderTest, dockerConformance } from './docker.suite.ts';
-
-export const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find(isExecutable);
-const APPLETS = ['sh', 'sleep', 'echo', 'cat', 'true'];
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function engineAnswers(engine: Dockerode): Promise<string | undefined> {
-  try {
-    await engine.ping();
-    return undefined;
-  } catch (caught) {
-    return `no Docker engine answers: ${String(caught)}`;
-  }
-}
-
-/** A busybox with the few programs that the suite calls. */
-async function importImage(engine: Dockerode, image: string, busybox: string): Promise<void> {
-  const archive = pack();
-  for (const folder of ['bin', 'run', 'tmp', 'scratch', 'etc', 'app', 'app/data', 'app/code', 'data']) {
-    archive.entry({ name: folder, type: 'directory', mode: 0o755 });
-  }
-  archive.entry({ name: 'bin/busybox', mode: 0o755 }, await readFile(busybox));
-  for (const applet of APPLETS)
-    archive.entry({ name: `bin/${applet}`, type: 'symlink', linkname: 'busybox' });
-  archive.finalize();
-  const [repo = '', tag = 'latest'] = image.split(':');
-  const changes = ['CMD ["sleep","1000"]', 'VOLUME /scratch', 'ENV PATH=/bin'];
-  const stream = await engine.importImage(archive as unknown as NodeJS.ReadableStream, {
-    repo,
-    tag,
-    changes,
-  });
-  for await (const _line of stream as Readable) {
-    // Read to the end: then it is there.
-  }
-}
+import { freePort, importImage, realParts } from './docker-parts.ts';
 
 async function freeSubnet(engine: Dockerode): Promise<string> {
   const networks = await engine.listNetworks();
@@ -67,17 +21,6 @@ async function freeSubnet(engine: Dockerode): Promise<string> {
     if (!used.some((subnet) => subnet.startsWith(`10.251.${third}.`))) return `10.251.${third}`;
   }
   throw new Error('no free subnet in 10.251.0.0/16');
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 async function removeAll(engine: Dockerode, run: string): Promise<void> {
@@ -144,13 +87,6 @@ async function makeReal(engine: Dockerode, busybox: string): Promise<DockerUnder
   }
 }
 
-const engine = new Dockerode();
-const unavailable =
-  BUSYBOX === undefined
-    ? 'no busybox (Debian: busybox-static) to make an image from'
-    : await engineAnswers(engine);
-if (BUSYBOX === undefined || unavailable !== undefined) {
-  console.log(`SKIP docker-real: ${unavailable}`);
-} else {
-  dockerConformance('real engine', () => makeReal(engine, BUSYBOX));
-}
+const parts = await realParts();
+if ('reason' in parts) console.log(`SKIP docker-real: ${parts.reason}`);
+else dockerConformance('real engine', () => makeReal(parts.engine, parts.busybox));

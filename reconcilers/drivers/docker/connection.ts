@@ -7,7 +7,7 @@ import { Agent } from 'node:http';
 import Dockerode from 'dockerode';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
-import { driverError } from './errors.ts';
+import { driverError, engineText } from './errors.ts';
 
 /** The newest API that this driver was tried with (Engine 28.5). 1.41 is the oldest (20.10). */
 export const NEWEST_KNOWN_API = '1.51';
@@ -93,13 +93,18 @@ export function createConnection(options: {
     },
     async call(about, run, callOptions = {}) {
       const limits = { timeoutSeconds, ...callOptions };
+      const once = () =>
+        limited(clock, about, limits, async (signal) => run((await current()).docker, signal));
       try {
-        return await limited(clock, about, limits, async (signal) => run((await current()).docker, signal));
+        return await once().catch((caught) => {
+          // An engine that was upgraded or downgraded meanwhile refused before it did anything.
+          if (!/client version .* is too (new|old)/i.test(engineText(caught))) throw caught;
+          forget();
+          return once();
+        });
       } catch (caught) {
         const error = driverError(about, caught);
-        // An upgraded or downgraded engine refuses the version that was agreed on before.
-        if (error.code === 'unavailable' || /client version .* is too (new|old)/i.test(error.message))
-          forget();
+        if (error.code === 'unavailable') forget();
         throw error;
       }
     },

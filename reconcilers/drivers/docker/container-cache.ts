@@ -29,6 +29,8 @@ export class ContainerCache {
   readonly #happenedAt = new Map<string, number>();
   /** After which happening the summary that is kept was asked for. */
   readonly #knownSince = new Map<string, number>();
+  /** Destroyed, while an older answer that still has them may be under way. */
+  readonly #gone = new Set<string>();
   #count = 0;
   #listed = false;
   /** Lists that were asked for in an earlier generation, inspects in an earlier epoch, are not kept. */
@@ -37,6 +39,9 @@ export class ContainerCache {
   /** The list or the looks that are under way, and the happening after which they began. */
   #round: { since: number; done: Promise<void> } | undefined;
   readonly #inspects = new Map<string, { since: number; answer: Promise<ContainerDetails | undefined> }>();
+
+  /** Those that were overtaken by a newer one for the same container are counted, too. */
+  #inspectsUnderWay = 0;
 
   constructor(source: ContainerSource, onSurprise: (id: string) => void) {
     this.#source = source;
@@ -54,9 +59,10 @@ export class ContainerCache {
   /** It is gone. Ids are never used again, so no look is needed. */
   forget(id: string): void {
     this.touch(id);
+    this.#gone.add(id);
     this.#dirty.delete(id);
-    this.#knownSince.delete(id);
     this.#summaries.delete(id);
+    this.#knownSince.delete(id);
   }
 
   /** Nothing that is known holds any more. */
@@ -68,6 +74,7 @@ export class ContainerCache {
     this.#dirty.clear();
     this.#happenedAt.clear();
     this.#knownSince.clear();
+    this.#gone.clear();
     this.#inspects.clear();
   }
 
@@ -145,20 +152,22 @@ export class ContainerCache {
     const untouched = (id: string) => (this.#happenedAt.get(id) ?? 0) <= since;
     for (const summary of found) {
       if (untouched(summary.id)) this.#keepListed(summary, since);
-      else if (!this.#isGone(summary.id)) {
-        this.#dirty.add(summary.id);
-        this.#learn(summary, since);
-      }
+      else this.#keepForNow(summary, since);
     }
     for (const id of [...this.#summaries.keys(), ...this.#details.keys()]) {
       if (ids.has(id) || !untouched(id)) continue;
       this.#summaries.delete(id);
+      this.#knownSince.delete(id);
       this.#details.delete(id);
     }
     for (const id of [...this.#dirty]) if (untouched(id)) this.#dirty.delete(id);
     // An inspect under way may be older than what happened; then the numbers are still needed.
-    if (this.#inspects.size === 0) {
-      for (const [id, at] of [...this.#happenedAt]) if (at <= since) this.#happenedAt.delete(id);
+    if (this.#inspectsUnderWay === 0) {
+      for (const [id, at] of [...this.#happenedAt]) {
+        if (at > since) continue;
+        this.#happenedAt.delete(id);
+        this.#gone.delete(id);
+      }
     }
     this.#listed = true;
   }
@@ -188,7 +197,9 @@ export class ContainerCache {
     });
     const mine = { since, answer };
     this.#inspects.set(idOrName, mine);
+    this.#inspectsUnderWay += 1;
     const over = () => {
+      this.#inspectsUnderWay -= 1;
       if (this.#inspects.get(idOrName) === mine) this.#inspects.delete(idOrName);
     };
     answer.then(over, over);
@@ -197,37 +208,33 @@ export class ContainerCache {
 
   #keepInspected(id: string, found: ContainerDetails | undefined, since: number): void {
     if ((this.#happenedAt.get(id) ?? 0) > since) {
-      if (found && isOurs(found.labels)) this.#learn(summaryOf(found), since);
+      if (found && isOurs(found.labels)) this.#keepForNow(summaryOf(found), since);
       return;
     }
     this.#dirty.delete(id);
     if (!found) {
-      this.#knownSince.delete(id);
       this.#summaries.delete(id);
+      this.#knownSince.delete(id);
       this.#details.delete(id);
       return;
     }
     // Nobody tells of what happens to containers that are not ours, so nothing of them is kept.
     if (!isOurs(found.labels)) return;
     this.#details.set(id, found);
-    if (!this.#listed) return;
+    // Also while a list is under way: that may be the older of the two.
     this.#knownSince.set(id, since);
     this.#summaries.set(id, summaryOf(found));
   }
 
   /**
-   * Something happened since this was asked for, so it has to be looked at again; but whoever asked before that is owed at least
-   * this much: a container that was made before the question is in the answer.
+   * Something happened to it meanwhile, so it will be looked at again. But whoever asked before that is owed at least this much: what
+   * a write of ours did before the question is in the answer.
    */
-  #learn(summary: ContainerSummary, since: number): void {
-    if (this.#isGone(summary.id) || (this.#knownSince.get(summary.id) ?? -1) > since) return;
+  #keepForNow(summary: ContainerSummary, since: number): void {
+    if (this.#gone.has(summary.id) || (this.#knownSince.get(summary.id) ?? -1) > since) return;
     this.#knownSince.set(summary.id, since);
     this.#summaries.set(summary.id, summary);
-  }
-
-  /** Forgotten after it was destroyed: an answer from before must not bring it back. */
-  #isGone(id: string): boolean {
-    return this.#happenedAt.has(id) && !this.#dirty.has(id) && !this.#summaries.has(id);
+    this.#dirty.add(summary.id);
   }
 }
 

@@ -3,60 +3,22 @@
  * in the engine's own words where it refuses. fake.ts puts the driver's interface around it. Everything happens at once
  * and in order; only programs that end and restart policies take time, from the clock.
  */
-import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Clock } from '../../../controller/clock.ts';
-import { DriverError } from '../error.ts';
+import {
+  type FakeContainer,
+  type FakeImage,
+  freeAddress,
+  hash,
+  inspectFake,
+  noSuchProgram,
+  refuse,
+} from './fake-container.ts';
 import { type Program, readProgram } from './fake-program.ts';
-import type {
-  ContainerSpec,
-  ContainerState,
-  DockerEvent,
-  ImageDetails,
-  LogLine,
-  NetworkSpec,
-  NetworkSummary,
-} from './index.ts';
+import type { ContainerSpec, DockerEvent, ImageDetails, NetworkSpec, NetworkSummary } from './index.ts';
 import { isOurs } from './ownership.ts';
 import type { InspectedContainer } from './read.ts';
 import { renderContainer } from './render.ts';
-
-export interface FakeImage {
-  /** sha256:… Default: made from the reference. */
-  id?: string;
-  volumes?: string[];
-  /** Default: runs on. An empty list is an image without a command. */
-  command?: string[];
-  env?: Record<string, string>;
-  /** What a container of this image does, whatever its command. */
-  program?: (spec: ContainerSpec) => Program;
-}
-
-export interface FakeContainer {
-  readonly id: string;
-  name: string;
-  readonly spec: ContainerSpec;
-  /** As the real driver would have asked for it; what was changed behind our back is changed in here. */
-  readonly rendered: ContainerCreateOptions;
-  readonly imageId: string;
-  state: ContainerState;
-  /** Address on each network. Empty text while not running. */
-  addresses: Record<string, string>;
-  readonly createdAt: number;
-  startedAt?: number;
-  finishedAt?: number;
-  exitCode: number;
-  restartCount: number;
-  error: string;
-  readonly logs: (LogLine & { at: number })[];
-  readonly anonymousVolumes: string[];
-  /** Stopped or killed on purpose: the restart policy holds still. */
-  stoppedByHand: boolean;
-  /** Ends what the clock still has for this process. */
-  cancelTimers: (() => void)[];
-  /** Called when a line was said or the state has changed. */
-  readonly watchers: Set<() => void>;
-}
 
 interface FakeVolume {
   name: string;
@@ -342,51 +304,15 @@ export class FakeEngine {
   }
 
   inspect(container: FakeContainer): InspectedContainer {
-    const { rendered, spec } = container;
-    const image = this.images.get(spec.image)?.fake ?? {};
-    const time = (value: number | undefined) =>
-      value === undefined ? '0001-01-01T00:00:00Z' : new Date(value).toISOString();
-    return {
-      Id: container.id,
-      Name: `/${container.name}`,
-      Created: new Date(container.createdAt).toISOString(),
-      Image: container.imageId,
-      RestartCount: container.restartCount,
-      State: {
-        Status: container.state,
-        ExitCode: container.exitCode,
-        OOMKilled: false,
-        Error: container.error,
-        StartedAt: time(container.startedAt),
-        FinishedAt: time(container.finishedAt),
-      },
-      Config: {
-        Image: spec.image,
-        Cmd: rendered.Cmd ?? image.command ?? null,
-        Env: [
-          ...Object.entries(image.env ?? {}).map(([name, value]) => `${name}=${value}`),
-          ...(rendered.Env ?? []),
-        ],
-        Labels: rendered.Labels ?? {},
-        Tty: spec.tty,
-      },
-      HostConfig: structuredClone(rendered.HostConfig) as NonNullable<InspectedContainer['HostConfig']>,
-      NetworkSettings: {
-        Networks: Object.fromEntries(
-          Object.entries(container.addresses).map(([name, address]) => [
-            name,
-            {
-              IPAddress: address,
-              IPAMConfig: rendered.NetworkingConfig?.EndpointsConfig?.[name]?.IPAMConfig ?? null,
-            } as { IPAddress: string; IPAMConfig: { IPv4Address?: string } | null },
-          ]),
-        ),
-      },
-    };
+    return inspectFake(container, this.#imageOf(container));
+  }
+
+  #imageOf({ spec }: FakeContainer): FakeImage | undefined {
+    return this.findImage(spec.image)?.fake;
   }
 
   #programOf(container: FakeContainer): Program | undefined {
-    const image = this.images.get(container.spec.image)?.fake ?? this.findImage(container.spec.image)?.fake;
+    const image = this.#imageOf(container);
     if (image?.program) return image.program(container.spec);
     return readProgram(container.spec.command ?? image?.command ?? ['sleep', 'infinity']);
   }
@@ -484,26 +410,4 @@ export class FakeEngine {
     this.#sequence += 1;
     return hash(`thing ${this.#sequence}`);
   }
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** The real engine's text; fake.ts puts what it was about in front. */
-function refuse(code: DriverError['code'], text: string): DriverError {
-  return new DriverError(code, text);
-}
-
-function noSuchProgram(container: FakeContainer): string {
-  const program = container.spec.command?.[0] ?? '';
-  return `OCI runtime create failed: exec: "${program}": stat ${program}: no such file or directory`;
-}
-
-function freeAddress(network: NetworkSummary, used: ReadonlySet<string | undefined>): string {
-  const base = (network.subnets[0] ?? '172.31.0.0/24').split('.').slice(0, 3).join('.');
-  for (let last = 2; last < 255; last += 1) {
-    if (!used.has(`${base}.${last}`)) return `${base}.${last}`;
-  }
-  throw refuse('failed', 'no available IPv4 addresses on this network');
 }

@@ -3,7 +3,7 @@
  */
 import { type Clock, delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
-import type { FakeImage } from './fake-engine.ts';
+import type { FakeImage } from './fake-container.ts';
 import type { DockerWriting } from './index.ts';
 
 export interface FakeRemoteImage {

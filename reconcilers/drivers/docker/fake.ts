@@ -7,7 +7,8 @@ import { existsSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
-import { type FakeContainer, FakeEngine, type FakeImage } from './fake-engine.ts';
+import type { FakeContainer, FakeImage } from './fake-container.ts';
+import { FakeEngine } from './fake-engine.ts';
 import { readProgram } from './fake-program.ts';
 import { type FakeRemoteImage, pullFromFake } from './fake-registry.ts';
 import {

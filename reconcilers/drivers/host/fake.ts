@@ -1,0 +1,86 @@
+/**
+ * A host in memory, for unit tests and simulations. Its tables are set by the test; its folders keep the rules of the real
+ * one, and both are held to them by the same conformance suite.
+ */
+import { dirname } from 'node:path';
+import { DriverError } from '../error.ts';
+import type { Host, Listener, Route } from './index.ts';
+import { requireInside, requireRemovable } from './paths.ts';
+
+export interface FakeHost extends Host {
+  state: {
+    listeners: Listener[];
+    routes: Route[];
+    ipv6: boolean;
+    appArmorProfiles: string[];
+    /** Path to mode. */
+    folders: Map<string, number>;
+    /** Paths where something lies that is no folder, or a link. */
+    obstacles: Map<string, 'file' | 'link'>;
+    /** The disk is full: nothing can be made. */
+    full: boolean;
+  };
+}
+
+export function createFakeHost(options: {
+  stateFolder: string;
+  /** May throw or delay. */
+  beforeCall?: (method: keyof Host, args: readonly unknown[]) => void | Promise<void>;
+}): FakeHost {
+  const { stateFolder, beforeCall } = options;
+  const state: FakeHost['state'] = {
+    listeners: [],
+    routes: [],
+    ipv6: true,
+    appArmorProfiles: [],
+    folders: new Map([[stateFolder, 0o755]]),
+    obstacles: new Map(),
+    full: false,
+  };
+
+  const parents = (path: string): string[] =>
+    path === stateFolder ? [path] : [...parents(dirname(path)), path];
+
+  function requireFree(what: string, path: string): void {
+    for (const folder of parents(path)) {
+      const obstacle = state.obstacles.get(folder);
+      if (obstacle === 'link') throw new DriverError('conflict', `${what}: ${folder} is a link`);
+      if (obstacle === 'file')
+        throw new DriverError('conflict', `${what}: ${folder} is there and is no folder`);
+    }
+  }
+
+  async function call<T>(method: keyof Host, args: readonly unknown[], run: () => T): Promise<T> {
+    await beforeCall?.(method, args);
+    return run();
+  }
+
+  return {
+    state,
+    listeners: () => call('listeners', [], () => structuredClone(state.listeners)),
+    routes: () => call('routes', [], () => structuredClone(state.routes)),
+    hasIpv6: () => call('hasIpv6', [], () => state.ipv6),
+    hasAppArmorProfile: (name) =>
+      call('hasAppArmorProfile', [name], () => state.appArmorProfiles.includes(name)),
+    folderExists: (path) => call('folderExists', [path], () => state.folders.has(path)),
+    ensureFolder: (path, { mode }) =>
+      call('ensureFolder', [path, { mode }], () => {
+        requireInside(stateFolder, path);
+        requireFree(`making folder ${path}`, path);
+        if (state.full && !state.folders.has(path)) {
+          throw new DriverError('storageFull', `making folder ${path}: ENOSPC: no space left on device`);
+        }
+        for (const folder of parents(path)) {
+          if (!state.folders.has(folder)) state.folders.set(folder, folder === path ? mode : 0o755);
+        }
+      }),
+    removeFolder: (path) =>
+      call('removeFolder', [path], () => {
+        requireRemovable(stateFolder, path);
+        requireFree(`removing folder ${path}`, dirname(path));
+        const inside = (one: string) => one === path || one.startsWith(`${path}/`);
+        for (const one of [...state.folders.keys()]) if (inside(one)) state.folders.delete(one);
+        for (const one of [...state.obstacles.keys()]) if (inside(one)) state.obstacles.delete(one);
+      }),
+  };
+}
