@@ -14,29 +14,28 @@ interface Area {
   mayUseTypesOf?: readonly string[];
 }
 
-const SHARED = ['controller/clock.ts', 'controller/log.ts', 'controller/frames.ts'];
+const CLOCK = 'controller/clock.ts';
+const SHARED = [CLOCK, 'controller/log.ts', 'controller/frames.ts'];
 const CONTRACT = 'controller/engine/contract.ts';
 const OF_ALL = ['resources/document.ts', 'resources/kind.ts'];
 
 /** The first that holds a file is its area. */
 export const AREAS: readonly Area[] = [
+  { name: 'shared', holds: SHARED, mayUse: SHARED },
   {
     name: 'the composition root',
     holds: [
-      'controller/main.ts',
       'controller/cli/serve.ts',
       'controller/cli/up.ts',
       'controller/cli/down.ts',
       'controller/cli/purge.ts',
       'controller/supervise/',
-      'controller/supervise.ts',
       'scripts/',
       'test/',
       'examples/',
     ],
     mayUse: 'anything',
   },
-  { name: 'shared', holds: SHARED, mayUse: SHARED },
   {
     name: 'cli',
     holds: ['controller/cli/'],
@@ -57,21 +56,31 @@ export const AREAS: readonly Area[] = [
   {
     name: 'engine',
     holds: ['controller/engine/'],
-    mayUse: ['controller/store/types.ts', 'controller/clock.ts', 'controller/log.ts', ...OF_ALL],
+    mayUse: ['controller/store/types.ts', CLOCK, 'controller/log.ts', ...OF_ALL],
   },
+  { name: 'store', holds: ['controller/store/'], mayUse: [CLOCK, 'controller/log.ts', ...OF_ALL] },
   {
-    name: 'store',
-    holds: ['controller/store/'],
-    mayUse: ['controller/clock.ts', 'controller/log.ts', ...OF_ALL],
+    name: 'drivers',
+    holds: ['reconcilers/drivers/'],
+    mayUse: ['resources/', CLOCK],
+    mayUseTypesOf: ['reconcilers/world.ts'],
   },
-  { name: 'drivers', holds: ['reconcilers/drivers/'], mayUse: ['resources/'] },
-  // ReconcileError, which reconcilers throw, is the one thing of the contract that is more than a type.
-  { name: 'reconcilers', holds: ['reconcilers/'], mayUse: ['resources/', CONTRACT] },
+  // Of drivers they may use what is pure, which purity.ts sees to. ReconcileError, which they throw, is the one thing of the contract
+  // that is more than a type.
+  {
+    name: 'reconcilers',
+    holds: ['reconcilers/'],
+    mayUse: ['resources/', 'reconcilers/drivers/', CLOCK, CONTRACT],
+  },
   { name: 'resources', holds: ['resources/'], mayUse: [] },
 ];
 
+/** Files right in controller/ wire, but for the shared ones. */
+const ROOT_FILE = /^controller\/[^/]+[.]ts$/;
+
 export function areaOf(file: string): Area | undefined {
-  return AREAS.find((area) => holds(area.holds, file));
+  const area = AREAS.find(({ holds: places }) => holds(places, file));
+  return area ?? (ROOT_FILE.test(file) ? AREAS.find(({ mayUse }) => mayUse === 'anything') : undefined);
 }
 
 function holds(places: readonly string[], file: string): boolean {
@@ -93,7 +102,7 @@ export function checkArrows(files: ReadonlyMap<string, Scanned>): Problem[] {
     }
     for (const each of imports) {
       const target = targetOf(file, each.specifier);
-      if (target !== undefined && !mayImport(area, file, target, each))
+      if (target !== undefined && !mayImport(area, target, each))
         problems.push(against(area, file, target, each));
     }
   }
@@ -106,19 +115,11 @@ export function targetOf(file: string, specifier: string): string | undefined {
   return posix.join(posix.dirname(file), specifier);
 }
 
-function mayImport(area: Area, file: string, target: string, { typeOnly }: Import): boolean {
+function mayImport(area: Area, target: string, { typeOnly }: Import): boolean {
   if (area.mayUse === 'anything') return true;
-  if (isOfDriver(file, target)) return true;
   if (holds(area.holds, target) && areaOf(target) === area) return true;
   if (holds(area.mayUse, target)) return true;
   return typeOnly && holds(area.mayUseTypesOf ?? [], target);
-}
-
-/** Reconcilers use the interfaces of drivers; which driver it is, the composition root decides. */
-function isOfDriver(file: string, target: string): boolean {
-  return (
-    file.startsWith('reconcilers/') && /^reconcilers\/drivers\/(error[.]ts$|[^/]+\/index[.]ts$)/.test(target)
-  );
 }
 
 function against(area: Area, file: string, target: string, { line, typeOnly }: Import): Problem {

@@ -7,6 +7,8 @@ export interface Import {
   specifier: string;
   /** `import type`, `export type … from`: gone at run time. */
   typeOnly: boolean;
+  /** As they are called there; empty for a whole module. */
+  names: string[];
   line: number;
 }
 
@@ -47,15 +49,27 @@ function importsOf(source: string, code: string): Import[] {
     const start = match.index + whole.length;
     imports.push({
       specifier: textAt(source, start),
-      typeOnly: /^\s*type\b(?!\s*from\b)/.test(clause),
+      typeOnly: /^\s*type\b/.test(clause),
+      names: namesOf(clause),
       line: lineOf(source, start),
     });
   }
   for (const match of code.matchAll(DYNAMIC)) {
     const start = match.index + match[0].length;
-    imports.push({ specifier: textAt(source, start), typeOnly: false, line: lineOf(source, start) });
+    imports.push({
+      specifier: textAt(source, start),
+      typeOnly: false,
+      names: [],
+      line: lineOf(source, start),
+    });
   }
   return imports;
+}
+
+/** `{ a, b as c }` are a and b. */
+function namesOf(clause: string): string[] {
+  const list = /\{([^}]*)\}/.exec(clause)?.[1] ?? '';
+  return list.split(',').flatMap((part) => /^\s*(?:type\s+)?(\w+)/.exec(part)?.[1] ?? []);
 }
 
 function textAt(source: string, start: number): string {

@@ -127,10 +127,22 @@ const arrows: [name: string, file: string, source: string, refused: RegExp | und
     undefined,
   ],
   [
-    'a reconciler uses no driver itself',
+    'a reconciler uses the clock that it is given',
     'reconcilers/app/a.ts',
-    "import { a } from '../drivers/docker/dockerode.ts';",
-    /reconcilers must not import/,
+    "import { delay } from '../../controller/clock.ts';",
+    undefined,
+  ],
+  [
+    'a driver answers in the types of the world',
+    'reconcilers/drivers/authority/a.ts',
+    "import type { IssuedCertificate } from '../../world.ts';",
+    undefined,
+  ],
+  [
+    'a driver uses no values of the world',
+    'reconcilers/drivers/authority/a.ts',
+    "import { a } from '../../world.ts';",
+    /import type/,
   ],
   [
     'a reconciler throws the error of the contract',
@@ -175,6 +187,9 @@ const pure: [source: string, isRefused: boolean][] = [
   ["import { createHash } from 'node:crypto';", false],
   ["import { readFile } from 'node:fs/promises';", true],
   ["import type { Socket } from 'node:net';", false],
+  ["import { isIP } from 'node:net';", false],
+  ["import { connect, isIP } from 'node:net';", true],
+  ["import { systemClock } from '../../controller/clock.ts';", true],
   ['// Date.now() is forbidden\nconst s = "Math.random";', false],
 ];
 
@@ -186,6 +201,24 @@ for (const [source, isRefused] of pure) {
     assert.is(checkPurity(filesOf({ 'controller/cli/a.ts': source })).length, 0);
   });
 }
+
+test('a reconciler uses a pure file of a driver, and none that reaches outside', () => {
+  const [problem, ...more] = checkPurity(
+    filesOf({
+      'reconcilers/app/a.ts':
+        "import { words } from '../drivers/nginx/words.ts';\nimport { ask } from '../drivers/nginx/ask.ts';",
+      'reconcilers/drivers/nginx/words.ts': "import { posix } from 'node:path';",
+      'reconcilers/drivers/nginx/ask.ts': "import { run } from './run.ts';",
+      'reconcilers/drivers/nginx/run.ts': "import { execFile } from 'node:child_process';",
+    }),
+  );
+  assert.ok(problem);
+  assert.match(
+    problem.message,
+    /by reconcilers\/drivers\/nginx\/ask.ts → reconcilers\/.*run.ts → node:child_process/,
+  );
+  assert.equal([problem.file, problem.line, more.length], ['reconcilers/app/a.ts', 2, 0]);
+});
 
 test('a circle of values is told with its way, once; one of types is none', () => {
   const [problem, ...more] = checkCycles(
@@ -211,6 +244,8 @@ test('a file imports itself in a circle', () => {
 test('the wiring files of the command line are of the composition root', () => {
   assert.is(areaOf('controller/cli/up.ts')?.name, 'the composition root');
   assert.is(areaOf('controller/cli/update.ts')?.name, 'cli');
+  assert.is(areaOf('controller/main.ts')?.name, 'the composition root');
+  assert.is(areaOf('controller/clock.ts')?.name, 'shared');
 });
 
 test.run();
