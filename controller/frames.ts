@@ -77,6 +77,13 @@ export class FrameDecoder {
   }
 }
 
+/** How a command ended; undefined where the frame is no such thing. */
+export function parseExit(payload: Uint8Array): ExecExit | undefined {
+  const end = parsePayload(payload);
+  if (typeof end?.['exitCode'] === 'number') return { exitCode: end['exitCode'] };
+  return typeof end?.['message'] === 'string' ? { message: end['message'] } : undefined;
+}
+
 /** Payload of an `exit` or `resize` frame; undefined where it is no JSON object. */
 export function parsePayload(payload: Uint8Array): Record<string, unknown> | undefined {
   try {

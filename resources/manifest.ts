@@ -152,12 +152,13 @@ class ManifestSet {
   private addManifest(value: unknown, base: string, document: YamlValue, source: SourceText): void {
     const isSecret = kindOf(String(at(value, 'kind')))?.secret === true;
     const problems = validate(value).slice(0, MOST_PROBLEMS);
-    for (const { pointer, message, suggestion } of problems) {
+    const placed = problems.map(({ pointer, message, suggestion }) => {
       const isName = message.startsWith('unknown field') || message.startsWith('has a name');
       const offset = document.locate(base + pointer, isName ? 'key' : 'value');
       const problem = source.problem(offset, pointer, message, { isSecret });
-      this.problems.push(suggestion === undefined ? problem : { ...problem, suggestion });
-    }
+      return suggestion === undefined ? problem : { ...problem, suggestion };
+    });
+    this.problems.push(...placed.sort((a, b) => a.line - b.line || a.column - b.column));
     if (problems.length > 0) return;
     const manifest = value as Manifest;
     const offset = document.locate(`${base}/metadata/name`, 'value');

@@ -1,12 +1,8 @@
 /** Platform: the server itself. There is one, named platform; without it the defaults hold. */
 import ipaddr from 'ipaddr.js';
 import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
-import type { Document } from './document.ts';
-import type { PlatformSpec, PlatformStatus } from './generated.ts';
 import type { FieldProblem, KindDefinition } from './kind.ts';
 import { at, listOf } from './unknown.ts';
-
-export type Platform = Document<PlatformSpec, PlatformStatus>;
 
 export const PLATFORM_NAME = 'platform';
 

@@ -1,6 +1,6 @@
 /** `holdfast exec`: a command in an App's container, with its input, output, terminal size and exit code. */
 import type { Socket } from 'node:net';
-import { CHANNEL, encodeFrame, FrameDecoder, parsePayload } from '../frames.ts';
+import { CHANNEL, encodeFrame, FrameDecoder, parseExit, type TerminalSize } from '../frames.ts';
 import { parseReference } from './references.ts';
 import { type CliContext, CliError, flagOption, type VerbDefinition } from './verb.ts';
 
@@ -27,7 +27,7 @@ export const command: VerbDefinition = {
     const wantsInput = flagOption(options, 'stdin');
     if (tty && wantsInput && context.stdin.isTTY !== true)
       throw new CliError('-t needs a terminal on stdin; leave out -t to pass on a file or a pipe');
-    const size = tty ? { columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 } : {};
+    const size = tty ? terminalSize() : {};
     const { socket, head } = await context.client.exec(
       reference.name,
       { command, tty, ...size },
@@ -36,6 +36,10 @@ export const command: VerbDefinition = {
     return new Session(context, socket, { tty, wantsInput }).run(head);
   },
 };
+
+function terminalSize(): TerminalSize {
+  return { columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 };
+}
 
 /** One running command: frames from the socket to the streams, the streams and the terminal's size to the socket. */
 class Session {
@@ -110,8 +114,7 @@ class Session {
 
   private takeTerminal(): () => void {
     const resize = () => {
-      const { columns = 80, rows = 24 } = process.stdout;
-      this.socket.write(encodeFrame(CHANNEL.resize, JSON.stringify({ columns, rows })));
+      this.socket.write(encodeFrame(CHANNEL.resize, JSON.stringify(terminalSize())));
     };
     process.stdin.setRawMode?.(true);
     process.stdout.on('resize', resize);
@@ -123,9 +126,7 @@ class Session {
 }
 
 function exitCode(payload: Uint8Array): number {
-  const end = parsePayload(payload);
-  if (typeof end?.['exitCode'] === 'number') return end['exitCode'];
-  throw new CliError(
-    typeof end?.['message'] === 'string' ? end['message'] : 'the command ended without an exit code',
-  );
+  const end = parseExit(payload) ?? { message: 'the command ended without an exit code' };
+  if ('exitCode' in end) return end.exitCode;
+  throw new CliError(end.message);
 }

@@ -175,7 +175,8 @@ function unescaped(text: string): string {
   return text.replace(/\\(.)/gs, (_, letter: string) => ESCAPES[letter] ?? letter);
 }
 
-const NAME = /[A-Za-z0-9_$-]+(?:\\[.][A-Za-z0-9_-]+)*/;
+/** A dot and other signs of the language stand after a backslash. */
+const NAME = /(?:\\.|[A-Za-z0-9_/-])+/;
 
 function parsePath(reader: Reader): Step[] {
   const steps: Step[] = [];

@@ -119,16 +119,24 @@ async function run(verb: VerbDefinition, command: Command, surroundings: Surroun
   const ended = verb.run(context, command.args, options);
   if (verb.ownsSignals === true) return (await ended) ?? 0;
   ended.catch(() => {}); // After an interrupt nobody waits for it any more.
-  return (await Promise.race([ended, interrupted(surroundings.signal)])) ?? 0;
+  const { promise, forget } = interrupted(surroundings.signal);
+  try {
+    return (await Promise.race([ended, promise])) ?? 0;
+  } finally {
+    forget();
+  }
 }
 
 const INTERRUPTED = 130;
 
-function interrupted(signal: AbortSignal): Promise<number> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(INTERRUPTED);
-    signal.addEventListener('abort', () => resolve(INTERRUPTED), { once: true });
+function interrupted(signal: AbortSignal): { promise: Promise<number>; forget(): void } {
+  let onAbort = () => {};
+  const promise = new Promise<number>((resolve) => {
+    onAbort = () => resolve(INTERRUPTED);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
   });
+  return { promise, forget: () => signal.removeEventListener('abort', onAbort) };
 }
 
 function failed(error: unknown, { stderr, env, signal }: Surroundings): number {

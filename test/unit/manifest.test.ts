@@ -165,7 +165,8 @@ test('problems of all documents are told, and nothing is answered', () => {
 });
 
 test('a problem is shown with its line, a caret and the near name', () => {
-  const [problem] = readManifests(`${HEAD}spec:\n  imge: nginx\n`, { file: 'wiki.yaml' }).problems;
+  const text = `${HEAD}spec:\n  imge: nginx\n`;
+  const [, problem] = readManifests(text, { file: 'wiki.yaml' }).problems;
   assert.ok(problem);
   assert.is(
     formatProblem(problem),
