@@ -111,7 +111,7 @@ choose() {
 # fails on many machines without systemd, and the installation with it, so there it is started below.
 hold_services_back() {
   if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then mv $policy $policy.before-holdfast; fi
-  if has_systemd; then held='nginx'; else held='*'; fi
+  if has_systemd; then held='nginx*'; else held='*'; fi
   cat >$policy <<END
 #!/bin/sh
 # $policy_mark
