@@ -107,20 +107,22 @@ choose() {
   return 1
 }
 
-# The distribution's nginx would start at once and take port 80. Docker may start.
-hold_nginx_back() {
+# The distribution's nginx would start at once and take port 80. Docker may start where systemd starts it; its init script
+# fails on many machines without systemd, and the installation with it, so there it is started below.
+hold_services_back() {
   if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then mv $policy $policy.before-holdfast; fi
+  if has_systemd; then held='nginx*'; else held='*'; fi
   cat >$policy <<END
 #!/bin/sh
 # $policy_mark
-case "\$1" in nginx) exit 101 ;; esac
+case "\$1" in $held) exit 101 ;; esac
 [ ! -x $policy.before-holdfast ] || exec $policy.before-holdfast "\$@"
 exit 0
 END
   chmod 755 $policy
 }
 
-let_nginx_go() {
+let_services_go() {
   [ -e $policy ] && grep -q "$policy_mark" $policy || return 0
   rm -f $policy
   [ ! -e $policy.before-holdfast ] || mv $policy.before-holdfast $policy
@@ -132,6 +134,22 @@ disable_nginx() {
   elif has update-rc.d; then
     update-rc.d nginx disable >/dev/null 2>&1 || true
   fi
+}
+
+# An installation that was cut off leaves packages that are there but do not work.
+repair_packages() {
+  has dpkg-query || return 0
+  broken=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' docker.io iptables nginx-light nginx busybox-static 2>/dev/null |
+    grep -E '^(unpacked|half-configured|half-installed|triggers-awaited|triggers-pending) ' | cut -d' ' -f2 | tr '\n' ' ') || true
+  [ -n "$broken" ] || return 0
+  did_something=yes
+  say "finishing the installation of $broken(dpkg --configure -a), which was cut off"
+  trap let_services_go EXIT
+  trap 'exit 130' INT TERM
+  hold_services_back
+  dpkg --configure -a >&2 || fail 'dpkg --configure -a failed; its words are above. Repair that, then run this again.'
+  let_services_go
+  trap - EXIT INT TERM
 }
 
 apt_install() { apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; }
@@ -156,9 +174,9 @@ END
   nginx_is_new=''
   case $packages in *nginx*) nginx_is_new=yes ;; esac
   say "apt-get install -y --no-install-recommends$packages"
-  trap let_nginx_go EXIT
+  trap let_services_go EXIT
   trap 'exit 130' INT TERM
-  [ -z "$nginx_is_new" ] || hold_nginx_back
+  hold_services_back
   # shellcheck disable=SC2086
   if ! apt_install $packages >/tmp/holdfast-apt-install.$$ 2>&1; then
     # Lists that are weeks old name files that are gone.
@@ -172,7 +190,7 @@ END
   fi
   rm -f /tmp/holdfast-apt-install.$$
   [ -z "$nginx_is_new" ] || disable_nginx
-  let_nginx_go
+  let_services_go
   trap - EXIT INT TERM
   if [ "$mode" = run ]; then
     mkdir -p "$state"
@@ -227,10 +245,13 @@ install_node_packages() {
   lock=node_modules/.package-lock.json
   if [ -e $lock ] && [ -z "$(find package-lock.json -newer $lock)" ]; then return 0; fi
   did_something=yes
-  say 'npm ci: installs the Node packages of package-lock.json in node_modules'
-  # Install scripts are not run: the one that is needed is run below, when it is.
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error ||
-    fail 'npm ci failed; its words are above. Without its packages nothing runs.'
+  say 'installing the Node packages of package-lock.json in node_modules'
+  # Install scripts are not run: the one that is needed is run below, when it is. npm ci refuses a lock file in which packages
+  # for other systems are missing, and a registry that does not serve those makes such lock files; npm install takes it.
+  options='--ignore-scripts --no-audit --no-fund --loglevel=error'
+  # shellcheck disable=SC2086
+  npm ci $options >/dev/null 2>&1 || npm install --no-save $options >&2 ||
+    fail 'npm could not install the packages; its words are above. Without them nothing runs.'
   touch $lock
 }
 
@@ -284,7 +305,8 @@ build() {
 # --- All of it -------------------------------------------------------------------------------------------------
 
 did_something=''
-let_nginx_go
+let_services_go
+repair_packages
 find_missing
 [ -z "$missing" ] || install_packages
 install_node_packages
