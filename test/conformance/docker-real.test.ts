@@ -7,10 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type Dockerode from 'dockerode';
 import { systemClock } from '../../controller/clock.ts';
+import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import { type DockerUnderTest, dockerConformance } from './docker.suite.ts';
 import { freePort, importImage, realParts } from './docker-parts.ts';
+import { until } from './until.ts';
 
 async function freeSubnet(engine: Dockerode): Promise<string> {
   const networks = await engine.listNetworks();
@@ -35,8 +37,8 @@ async function removeAll(engine: Dockerode, run: string): Promise<void> {
   for (const network of networks) await engine.getNetwork(network.Id).remove();
 }
 
-async function makeReal(engine: Dockerode, busybox: string): Promise<DockerUnderTest> {
-  const run = `hfconf${process.pid}`;
+async function makeReal(engine: Dockerode, busybox: string, name: string): Promise<DockerUnderTest> {
+  const run = `hf${name}${process.pid}`;
   const image = `${run}-image:1`;
   const folder = await mkdtemp(join(tmpdir(), `${run}-`));
   const foreign = { container: `${run}-foreign`, volume: `${run}-foreign` };
@@ -87,6 +89,46 @@ async function makeReal(engine: Dockerode, busybox: string): Promise<DockerUnder
   }
 }
 
+/** The same behind the cache. What is done behind the driver's back counts as done when its event has come. */
+async function makeCached(engine: Dockerode, busybox: string): Promise<DockerUnderTest> {
+  const made = await makeReal(engine, busybox, 'cache');
+  const cached = cacheDocker(made.docker, { clock: systemClock });
+  const over = new AbortController();
+  let ups = 0;
+  const onUp = () => {
+    ups += 1;
+  };
+  const following = cached.follow({ onEvent() {}, onUp, onDown() {} }, over.signal);
+  await until(() => ups === 1, 'the cache follows the events');
+  const heard = async (id: string, act: () => Promise<unknown>) => {
+    let seen = false;
+    const stop = cached.onChange((change) => {
+      seen ||= change.id === id;
+    });
+    await act();
+    await until(() => seen, 'the event came').finally(stop);
+  };
+  const { behind } = made;
+  return {
+    ...made,
+    docker: { ...cached, follow: made.docker.follow },
+    behind: {
+      kill: (id) => heard(id, () => behind.kill(id)),
+      pause: (id) => heard(id, () => behind.pause(id)),
+      setMemory: (id, memory, withSwap) => heard(id, () => behind.setMemory(id, memory, withSwap)),
+      disconnect: (id, network) => heard(id, () => behind.disconnect(id, network)),
+    },
+    async cleanup() {
+      over.abort();
+      await following;
+      await made.cleanup();
+    },
+  };
+}
+
 const parts = await realParts();
 if ('reason' in parts) console.log(`SKIP docker-real: ${parts.reason}`);
-else dockerConformance('real engine', () => makeReal(parts.engine, parts.busybox));
+else {
+  dockerConformance('real engine', () => makeReal(parts.engine, parts.busybox, 'conf'));
+  dockerConformance('real engine behind the cache', () => makeCached(parts.engine, parts.busybox));
+}

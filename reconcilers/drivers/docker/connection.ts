@@ -9,16 +9,16 @@ import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import { driverError, engineText } from './errors.ts';
 
-/** The newest API that this driver was tried with (Engine 28.5). 1.41 is the oldest (20.10). */
-export const NEWEST_KNOWN_API = '1.51';
+/** The newest API whose changes this driver knows (Engine 28.5). It is tried with 1.41 (20.10), the oldest that is supported. */
+const NEWEST_KNOWN_API = '1.51';
 
-export interface CallOptions {
+interface CallOptions {
   /** Default 60. */
   timeoutSeconds?: number;
   signal?: AbortSignal;
 }
 
-export interface ServerVersion {
+interface ServerVersion {
   version: string;
   /** What is spoken with it. */
   apiVersion: string;

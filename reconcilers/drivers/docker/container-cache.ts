@@ -9,7 +9,7 @@
 import type { ContainerDetails, ContainerSummary } from './index.ts';
 import { isOurs } from './ownership.ts';
 
-export interface ContainerSource {
+interface ContainerSource {
   containers(): Promise<ContainerSummary[]>;
   container(idOrName: string): Promise<ContainerDetails | undefined>;
 }

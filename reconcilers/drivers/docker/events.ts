@@ -11,7 +11,7 @@ import { driverError } from './errors.ts';
 import { type Docker, type DockerEvent, LABEL } from './index.ts';
 import { jsonLines } from './pull.ts';
 
-export interface RawEvent {
+interface RawEvent {
   Type?: string;
   Action?: string;
   Actor?: { ID?: string; Attributes?: Record<string, string> | null };

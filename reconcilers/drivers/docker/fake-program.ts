@@ -3,7 +3,7 @@
  * and `sh -c` with echo, sleep and exit between semicolons, which is all that the conformance suite and simulations say.
  */
 
-export interface ProgramLine {
+interface ProgramLine {
   stream: 'stdout' | 'stderr';
   text: string;
   /** Milliseconds after the start. */

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { LogLine, LogOptions } from './index.ts';
 
-export interface Frame {
+interface Frame {
   stream: 'stdout' | 'stderr';
   data: Buffer;
 }
@@ -42,7 +42,7 @@ export function createFrameReader(tty: boolean): (chunk: Buffer) => Frame[] {
   return tty ? (chunk) => [{ stream: 'stdout', data: chunk }] : createDemultiplexer();
 }
 
-export interface LineSplitter {
+interface LineSplitter {
   push(frame: Frame): LogLine[];
   /** What stands there without a line break. */
   flush(): LogLine[];

@@ -26,7 +26,7 @@ interface Layer {
   done: boolean;
 }
 
-export interface PullTracker {
+interface PullTracker {
   /** Whether the line shows that something moved. */
   take(line: PullLine): boolean;
   progress(): PullProgress;

@@ -4,7 +4,7 @@
  */
 import { DriverError } from '../error.ts';
 
-export interface ImageReference {
+interface ImageReference {
   /** With the registry in front, as it was given. */
   repository: string;
   /** A tag, or sha256:… where a digest was given. */

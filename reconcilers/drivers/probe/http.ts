@@ -78,11 +78,11 @@ function open(
   }
 }
 
-export function answerOf(status: number): ProbeAnswer {
+function answerOf(status: number): ProbeAnswer {
   return { ok: status < 400, status, message: `status ${status}` };
 }
 
-export function wordsOf(error: NodeJS.ErrnoException): string {
+function wordsOf(error: NodeJS.ErrnoException): string {
   const { code = '', message } = error;
   if (code.startsWith('HPE_')) return `no HTTP on this port: ${message}`;
   if (code.startsWith('ERR_SSL_')) return `no TLS on this port: ${message}`;
