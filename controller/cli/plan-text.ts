@@ -1,5 +1,5 @@
 /** A plan in words: each document with its mark, its steps and their reasons, and one line that sums up. Pure. */
-import type { Because, Plan, PlannedStep, Step } from '../engine/contract.ts';
+import type { Because, Plan, PlannedOutcome, PlannedStep, Step } from '../engine/contract.ts';
 import { valueText } from './differences.ts';
 import { referenceText } from './references.ts';
 import { type Colour, MARK_COLOUR, oneLine } from './terminal.ts';
@@ -21,12 +21,21 @@ type Paint = (colour: Colour, text: string) => string;
 
 const STEP_MARK: Record<Step['action'], Mark> = { create: '+', change: '~', delete: '-' };
 
+const OUTCOME_MARK: Record<PlannedOutcome, Mark> = {
+  created: '+',
+  configured: '~',
+  unchanged: '~',
+  deleted: '-',
+};
+
 export function formatPlan(plan: Plan, paint: Paint): string {
   const lines: string[] = [];
-  for (const [name, steps] of byDocument(plan.steps)) {
-    const mark = markOf(steps.map((planned) => planned.step));
+  const steps = byDocument(plan.steps);
+  const marks = marksOf(plan);
+  for (const name of new Set([...marks.keys(), ...steps.keys()])) {
+    const mark = marks.get(name) ?? '~';
     lines.push(paint(MARK_COLOUR[mark] ?? 'bold', `${mark} ${name}`));
-    for (const { step } of steps) lines.push(...stepLines(step, paint));
+    for (const { step } of steps.get(name) ?? []) lines.push(...stepLines(step, paint));
   }
   for (const { document, reason, message } of plan.problems) {
     lines.push(paint('red', `! ${referenceText(document)}`), `    ${reason}: ${oneLine(message)}`);
@@ -44,11 +53,17 @@ function byDocument(steps: readonly PlannedStep[]): Map<string, PlannedStep[]> {
   return groups;
 }
 
-/** A document is created when its steps only create or when something of it is made for the first time, deleted when they only delete. */
-function markOf(steps: readonly Step[]): Mark {
-  if (steps.every((step) => step.action === 'delete')) return '-';
-  const isFirst = steps.some((step) => step.because.some((because) => because.cause === 'first time'));
-  return isFirst || steps.every((step) => step.action === 'create') ? '+' : '~';
+/** Documents that change, or for which something is done. A target that many share, such as nginx, is no document. */
+function marksOf(plan: Plan): Map<string, Mark> {
+  const marks = new Map<string, Mark>();
+  const busy = byDocument(plan.steps);
+  for (const { document, outcome } of plan.documents) {
+    const name = referenceText(document);
+    if (outcome !== 'unchanged' || busy.has(name)) marks.set(name, OUTCOME_MARK[outcome]);
+  }
+  const drifted = plan.documents.length === 0 ? [...busy.keys()] : [];
+  for (const name of drifted) marks.set(name, '~');
+  return marks;
 }
 
 function stepLines(step: Step, paint: Paint): string[] {
@@ -70,9 +85,7 @@ export function becauseText({ field, found, wanted, cause }: Because): string {
 }
 
 export function planSummary(plan: Plan): PlanSummary {
-  const marks = [...byDocument(plan.steps).values()].map((steps) =>
-    markOf(steps.map((planned) => planned.step)),
-  );
+  const marks = [...marksOf(plan).values()];
   const count = (mark: Mark) => marks.filter((other) => other === mark).length;
   const named = (impacts: readonly Step['impact'][]) => [
     ...new Set(

@@ -167,6 +167,8 @@ export function anyReconciler<Want, Have, S extends Step, Reading, Writing>(
   return reconciler as unknown as AnyReconciler<Reading, Writing>;
 }
 
+export type PlannedOutcome = 'created' | 'configured' | 'unchanged' | 'deleted';
+
 /** What `holdfast plan` prints and what events name. */
 export interface PlannedStep {
   document: Reference;
@@ -176,6 +178,8 @@ export interface PlannedStep {
 }
 
 export interface Plan {
+  /** What becomes of each document that is written, and of the children that follow. */
+  documents: { document: Reference; outcome: PlannedOutcome }[];
   steps: PlannedStep[];
   /** Documents that a plan cannot be made for, with the reason. */
   problems: { document: Reference; reason: string; message: string; key?: string }[];

@@ -4,7 +4,7 @@
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { Author, Store, Write } from '../store/types.ts';
-import type { AnyReconciler, Failure, Plan, Step, View } from './contract.ts';
+import type { AnyReconciler, Failure, Plan, PlannedOutcome, PlannedStep, Step, View } from './contract.ts';
 import { publicStep } from './step.ts';
 import { OverlayView } from './view.ts';
 
@@ -30,6 +30,7 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
   const { store, view, author, reconcilers, documents, deletions } = options;
   const overlay = new OverlayView(view, `${author.user} through ${author.via}`);
   const wanted = new Set<string>();
+  const outcomes: Outcomes = new Map();
   const wake = (changed: Document) => {
     for (const reconciler of reconcilers) {
       if (reconciler.kind === changed.kind) wanted.add(`${reconciler.kind} ${reconciler.key(changed)}`);
@@ -50,19 +51,31 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
     for (const { outcome, document } of await store.write(writes, author, { dryRun: true })) {
       if (outcome === 'deleted') overlay.remove({ kind: document.kind, name: document.metadata.name });
       else overlay.put(document);
+      const isGone = outcome === 'deleted' || outcome === 'deleting';
+      outcomes.set(`${document.kind}/${document.metadata.name}`, isGone ? 'deleted' : outcome);
       wake(document);
     }
   }
-  return follow(options, overlay, wanted, wake);
+  return follow(options, { overlay, wanted, wake, outcomes });
+}
+
+/** By `App/wiki`. */
+type Outcomes = Map<string, PlannedOutcome>;
+
+interface Course {
+  overlay: OverlayView;
+  /** Keys to plan next: the kind, a space, the key. */
+  wanted: Set<string>;
+  wake: (changed: Document) => void;
+  outcomes: Outcomes;
 }
 
 async function follow<Reading, Writing>(
   options: PlanOptions<Reading, Writing>,
-  overlay: OverlayView,
-  wanted: Set<string>,
-  wake: (changed: Document) => void,
+  course: Course,
 ): Promise<Plan> {
-  const plan: Plan = { steps: [], problems: [] };
+  const { overlay, wanted, outcomes } = course;
+  const plan: Plan = { documents: [], steps: [], problems: [] };
   const done = new Map<string, string>();
   for (let round = 0; round < MOST_ROUNDS && wanted.size > 0; round += 1) {
     const batch = [...wanted];
@@ -75,17 +88,36 @@ async function follow<Reading, Writing>(
       const text = JSON.stringify(result.steps.map(({ step }) => [step.type, step.target, step.because]));
       if (before === text) continue;
       done.set(entry, text);
-      // A child that was planned is in the overlay now and not needed again: its step stays in the plan.
-      const kept = plan.steps.filter(({ key, step }) => key !== entry || step.child);
-      plan.steps = [...kept, ...result.steps.map((planned) => ({ ...planned, key: entry }))];
+      const others = plan.steps.filter(({ key }) => key !== entry);
+      const own = plan.steps.filter(({ key }) => key === entry);
+      plan.steps = [
+        ...others,
+        ...withChildren(own, result.steps).map((planned) => ({ ...planned, key: entry })),
+      ];
       plan.problems = [...plan.problems.filter((problem) => problem.key !== entry), ...result.problems];
-      for (const { step } of result.steps) followChild(step, overlay, options, wake);
+      for (const { step } of result.steps) followChild(step, course, options);
     }
   }
   return {
+    documents: [...outcomes].map(([name, outcome]) => {
+      const [kind = '', ...rest] = name.split('/');
+      return { document: { kind, name: rest.join('/') }, outcome };
+    }),
     steps: plan.steps.map(({ document, step }) => ({ document, step: publicStep(step) })),
     problems: plan.problems.map(({ document, reason, message }) => ({ document, reason, message })),
   };
+}
+
+/** A child that was planned is in the overlay now and not needed again: its step stays where it stood. */
+function withChildren(before: readonly PlannedStep[], after: readonly PlannedStep[]): PlannedStep[] {
+  const name = ({ step }: PlannedStep) => `${step.type} ${step.target}`;
+  const again = new Map(after.map((planned) => [name(planned), planned]));
+  const first = new Set(before.map(name));
+  const stays = before.filter((planned) => planned.step.child || again.has(name(planned)));
+  return [
+    ...stays.map((planned) => again.get(name(planned)) ?? planned),
+    ...after.filter((planned) => !first.has(name(planned))),
+  ];
 }
 
 async function planKey<Reading, Writing>(
@@ -95,7 +127,7 @@ async function planKey<Reading, Writing>(
   { reading, classify, now }: PlanOptions<Reading, Writing>,
 ): Promise<Plan> {
   const want = reconciler.want(key, overlay);
-  if (want === undefined) return { steps: [], problems: [] };
+  if (want === undefined) return { documents: [], steps: [], problems: [] };
   const documents = reconciler.documents(want);
   const main: Reference = documents[0]
     ? { kind: documents[0].kind, name: documents.length === 1 ? documents[0].metadata.name : key }
@@ -110,18 +142,21 @@ async function planKey<Reading, Writing>(
         const reference = { kind: document.kind, name: document.metadata.name };
         return [{ document: reference, ...blocked, key: `${reconciler.kind} ${key}` }];
       });
-    return { steps: steps.map((step) => ({ document: main, step })), problems };
+    return { documents: [], steps: steps.map((step) => ({ document: main, step })), problems };
   } catch (error) {
     const { reason, message } = classify(error);
-    return { steps: [], problems: [{ document: main, reason, message, key: `${reconciler.kind} ${key}` }] };
+    return {
+      documents: [],
+      steps: [],
+      problems: [{ document: main, reason, message, key: `${reconciler.kind} ${key}` }],
+    };
   }
 }
 
 function followChild<Reading, Writing>(
   step: Step,
-  overlay: OverlayView,
+  { overlay, wake, outcomes }: Course,
   { now }: PlanOptions<Reading, Writing>,
-  wake: (changed: Document) => void,
 ): void {
   if (!step.child) return;
   if ('delete' in step.child) {
@@ -129,6 +164,7 @@ function followChild<Reading, Writing>(
     if (!present) return;
     const deleting = { ...present, metadata: { ...present.metadata, deletionTimestamp: now } };
     overlay.put(deleting);
+    outcomes.set(`${deleting.kind}/${deleting.metadata.name}`, 'deleted');
     wake(deleting);
     return;
   }
@@ -150,5 +186,6 @@ function followChild<Reading, Writing>(
     ...(present?.status ? { status: present.status } : {}),
   };
   overlay.put(child);
+  outcomes.set(`${child.kind}/${child.metadata.name}`, present ? 'configured' : 'created');
   wake(child);
 }

@@ -8,7 +8,6 @@ import {
 } from '../../reconcilers/app/container.ts';
 import type { AppHave, SeenContainer } from '../../reconcilers/app/observe.ts';
 import type { AppDocument, AppWant } from '../../reconcilers/app/want.ts';
-import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import { effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec } from '../../resources/generated.ts';
@@ -126,5 +125,3 @@ export function makeContainer(have: AppHave, change: Partial<SeenContainer> = {}
     ...change,
   };
 }
-
-export { LABEL, SETTINGS_LABEL };

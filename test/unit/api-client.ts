@@ -127,6 +127,7 @@ export function testDependencies(store: Store): ApiDependencies {
     kinds: testKinds,
     validate: refuseNumbers,
     plan: async (documents, deletions) => ({
+      documents: [],
       steps: [],
       problems: [
         ...documents.map(({ kind, metadata }) => ({

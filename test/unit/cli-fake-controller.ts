@@ -39,7 +39,7 @@ export class FakeController {
   readonly socketPath: string;
   readonly asked: Asked[] = [];
   readonly documents = new Map<string, Document>();
-  plan: Plan = { steps: [], problems: [] };
+  plan: Plan = { documents: [], steps: [], problems: [] };
   history: unknown[] = [];
   log = '';
   /** What the command in exec does with its input. */

@@ -223,6 +223,12 @@ test(
 );
 
 const PLAN: Plan = {
+  documents: [
+    { document: { kind: 'App', name: 'wiki' }, outcome: 'configured' },
+    { document: { kind: 'App', name: 'new' }, outcome: 'created' },
+    { document: { kind: 'App', name: 'old' }, outcome: 'deleted' },
+    { document: { kind: 'App', name: 'same' }, outcome: 'unchanged' },
+  ],
   steps: [
     {
       document: { kind: 'App', name: 'wiki' },
@@ -301,7 +307,7 @@ Plan: 1 to create, 1 to change, 1 to delete, 1 unknown; restarts: app/wiki; data
     assert.is((await controller.run(['plan'])).code, 0);
     const json = JSON.parse((await controller.run(['plan', '-o', 'json'])).out);
     assert.equal(json.summary.restarts, ['app/wiki']);
-    controller.plan = { steps: [], problems: [] };
+    controller.plan = { documents: [], steps: [], problems: [] };
     const nothing = await controller.run(
       ['plan', '-f', '-', '--delete', 'app/x', '--detailed-exitcode'],
       WIKI,
