@@ -37,8 +37,9 @@ export const command: VerbDefinition = {
   },
 };
 
+/** A terminal that does not know its size says 0. */
 function terminalSize(): TerminalSize {
-  return { columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 };
+  return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
 }
 
 /** One running command: frames from the socket to the streams, the streams and the terminal's size to the socket. */

@@ -38,7 +38,7 @@ function painted({ stderr }: CliContext): Progress {
     if (first === undefined) return;
     const more = working.size > 1 ? ` (and ${working.size - 1} more)` : '';
     const text = oneLine(`${FRAMES[frame++ % FRAMES.length]} ${first[0]}: ${first[1]}${more}`);
-    stderr.write(`\r\u001b[K${[...text].slice(0, (stderr.columns ?? 80) - 1).join('')}`);
+    stderr.write(`\r\u001b[K${[...text].slice(0, (stderr.columns || 80) - 1).join('')}`);
   };
   const timer = setInterval(paint, 100);
   timer.unref();

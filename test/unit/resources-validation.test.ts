@@ -264,6 +264,21 @@ test('a kind is found by each of its names in any case', () => {
   assert.match(unknownKindMessage('secrt'), /did you mean secrets/);
 });
 
+test('the schema of every kind compiles, and refuses what it does not know', () => {
+  for (const { kind } of kinds) {
+    const problems = validate({
+      apiVersion: 'holdfast.dev/v1',
+      kind,
+      metadata: { name: 'x' },
+      spec: { nonsense: 1 },
+    });
+    assert.ok(
+      problems.some((problem) => problem.pointer === '/spec/nonsense'),
+      kind,
+    );
+  }
+});
+
 test('no two kinds share a name', () => {
   const names = kinds.flatMap((kind) => [
     ...new Set([kind.kind.toLowerCase(), kind.plural, kind.singular, ...kind.shortNames]),
