@@ -3,7 +3,6 @@ import {
   canonicalSettings,
   containerName,
   containerSpec,
-  SETTINGS_LABEL,
   settingsHash,
 } from '../../reconcilers/app/container.ts';
 import type { AppHave, SeenContainer } from '../../reconcilers/app/observe.ts';
