@@ -86,6 +86,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     });
     world.health.onChange = (app) => engine.wake('App', app);
     await ensurePlatform(store);
+    keepPlatform(store, log);
     await world.authority.ensure();
     closers.push(
       () => engine.stop(),
@@ -187,6 +188,18 @@ async function ensurePlatform(store: SqliteStore): Promise<void> {
   if (store.get('Platform', 'platform')) return;
   const document = { apiVersion: API_VERSION, kind: 'Platform', metadata: { name: 'platform' }, spec: {} };
   await store.write([{ verb: 'create', document }], CONTROLLER);
+}
+
+/** Deleting it gives back the defaults: without one, no App has a network. */
+function keepPlatform(store: SqliteStore, log: Log): void {
+  store.watch({
+    kind: 'Platform',
+    fromVersion: store.version,
+    onChange({ type }) {
+      if (type !== 'DELETED') return;
+      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+    },
+  });
 }
 
 /** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
