@@ -64,7 +64,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const host = domain ? fqdn(app.location, domain.zone) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
-  const url = host === undefined ? undefined : `https://${host}${port === 443 ? '' : `:${port}`}`;
+  const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
   const blocked = conflict(document, app, host, view, platformSpec);
@@ -77,7 +77,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(url === undefined ? {} : { url }),
     ...(isNetwork(network) ? { network } : {}),
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
-    env: { ...platformEnv(host, url), ...portEnv(app), ...environment.values },
+    env: { ...platformEnv(host, domain?.zone, port), ...portEnv(app), ...environment.values },
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
@@ -95,15 +95,25 @@ function isNetwork(
 }
 
 /** The names that packages of the older platform read, and their prefixed twins. */
-function platformEnv(host: string | undefined, url: string | undefined): Record<string, string> {
-  const origin = url ?? '';
-  return {
-    CLOUDRON: '1',
-    APP_ORIGIN: origin,
+function platformEnv(
+  host: string | undefined,
+  zone: string | undefined,
+  httpsPort: number,
+): Record<string, string> {
+  const origin = (name: string | undefined) => (name === undefined ? '' : originOf(name, httpsPort));
+  const console = origin(zone === undefined ? undefined : fqdn('my', zone));
+  const values = {
+    WEBADMIN_ORIGIN: console,
+    API_ORIGIN: console,
+    APP_ORIGIN: origin(host),
     APP_DOMAIN: host ?? '',
-    CLOUDRON_APP_ORIGIN: origin,
-    CLOUDRON_APP_DOMAIN: host ?? '',
   };
+  const twins = Object.entries(values).map(([name, value]) => [`CLOUDRON_${name}`, value]);
+  return { CLOUDRON: '1', ...values, ...Object.fromEntries(twins) };
+}
+
+function originOf(host: string, httpsPort: number): string {
+  return `https://${host}${httpsPort === 443 ? '' : `:${httpsPort}`}`;
 }
 
 function portEnv(app: EffectiveApp): Record<string, string> {

@@ -146,13 +146,15 @@ test('values come from stringData and from base64 data, and names that objects i
 test('packages find the variables of the older platform, and their ports', () => {
   const document = app('new', { ...SSH, ports: { SSH: 2222 } });
   const want = appWant('new', viewOf([platform, document]));
-  const { CLOUDRON, APP_ORIGIN, APP_DOMAIN, SSH: ssh } = want?.env ?? {};
+  const { CLOUDRON, APP_ORIGIN, APP_DOMAIN, API_ORIGIN, CLOUDRON_APP_DOMAIN, SSH: ssh } = want?.env ?? {};
   assert.equal(
-    { CLOUDRON, APP_ORIGIN, APP_DOMAIN, ssh },
+    { CLOUDRON, APP_ORIGIN, APP_DOMAIN, API_ORIGIN, CLOUDRON_APP_DOMAIN, ssh },
     {
       CLOUDRON: '1',
       APP_ORIGIN: 'https://new.localhost',
       APP_DOMAIN: 'new.localhost',
+      API_ORIGIN: 'https://my.localhost',
+      CLOUDRON_APP_DOMAIN: 'new.localhost',
       ssh: '2222',
     },
   );
