@@ -94,6 +94,9 @@ export interface Reference {
   name: string;
 }
 
+/** Stands for a secret value in everything that people see. Coming back in a manifest it means: keep what is stored. */
+export const HIDDEN = '(hidden)';
+
 /** Annotations with a meaning to the platform. */
 export const ANNOTATION = {
   /** "true": never pruned, and deletion is refused until it is taken off. */

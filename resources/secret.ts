@@ -1,14 +1,11 @@
 /** Secret: values that only those who need them see. The store encrypts it and hides the values in what it shows. */
 import { AGE } from './columns.ts';
-import type { Document } from './document.ts';
+import { type Document, HIDDEN } from './document.ts';
 import type { SecretSpec, SecretStatus } from './generated.ts';
 import type { FieldProblem, KindDefinition } from './kind.ts';
 import { at, entriesOf } from './unknown.ts';
 
 export type Secret = Document<SecretSpec, SecretStatus>;
-
-/** Stands in output where a value is; written back it keeps the value that is stored. */
-export const HIDDEN = '(hidden)';
 
 export const secretKind: KindDefinition = {
   kind: 'Secret',

@@ -4,8 +4,8 @@
  */
 import type { Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
+import { hideSecrets } from '../store/secrets.ts';
 import type { Query } from './query.ts';
-import { hideSecrets } from './secrets.ts';
 
 /** The name keeps texts of different forms apart. */
 export interface Form {
@@ -15,5 +15,5 @@ export interface Form {
 
 export function formOf(definition: KindDefinition, query: Query): Form {
   if (query.flag('showSecrets')) return { name: 'open', render: (document) => document };
-  return { name: 'full', render: (document) => hideSecrets(document, definition) };
+  return { name: 'full', render: definition.secret ? hideSecrets : (document) => document };
 }

@@ -5,13 +5,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Document, Manifest } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
+import { hideRevision } from '../store/secrets.ts';
 import { StoreError } from '../store/types.ts';
 import { isObject } from './body.ts';
 import { authorOf, type Context, found, nameOf, path } from './context.ts';
 import { formOf } from './forms.ts';
 import { isDryRun, Query } from './query.ts';
 import { GROUP_PATH } from './resources.ts';
-import { hideRevision } from './secrets.ts';
 import { ApiError, refuse } from './status.ts';
 
 export function addHistoryRoutes(
@@ -29,7 +29,7 @@ function history(context: Context, definition: KindDefinition, request: FastifyR
   const open = new Query(request.url).flag('showSecrets');
   const revisions = context.store.history(definition.kind, name);
   if (revisions.length === 0) found(context, definition, name);
-  return { items: open ? revisions : revisions.map((revision) => hideRevision(revision, definition)) };
+  return { items: open || !definition.secret ? revisions : revisions.map(hideRevision) };
 }
 
 async function rollback(

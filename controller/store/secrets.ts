@@ -2,11 +2,9 @@
  * The marker `(hidden)` that stands for a secret value in everything that people see, and what it means when it comes
  * back in a manifest: keep what is stored. The API masks its output with these functions; the store reads the marker.
  */
-import type { Document, Json } from '../../resources/document.ts';
+import { type Document, HIDDEN, type Json } from '../../resources/document.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { type FieldCause, type Revision, StoreError } from './types.ts';
-
-export const HIDDEN = '(hidden)';
 
 /** Members of spec whose values are secret. */
 const SECTIONS = ['stringData', 'data'] as const;
