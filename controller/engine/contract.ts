@@ -21,6 +21,8 @@ export interface Because {
   wanted?: Json;
   /** "generation 3 by root through cli", "drift", "dependency app/wiki", "first time". */
   cause: string;
+  /** Name of the one document that this is a reason of, where the key has many. */
+  regarding?: string;
 }
 
 /** Plain data: printed in a plan, written in an event, compared, saved. */
@@ -42,7 +44,7 @@ export interface Step {
   readonly replan?: boolean;
   /** What will only be known when it runs, for the plan: "address". */
   readonly knownLater?: readonly string[];
-  /** Names of the documents that it is done for, where the key has many; an event is written about each. */
+  /** Names of the documents that it is done for, where the key has many; an event is written about each. None: about the key. */
   readonly regarding?: readonly string[];
   /** Documents that the step writes or deletes: the plan follows them. */
   readonly child?: { apply: Manifest } | { delete: Reference };

@@ -7,10 +7,10 @@ import { API_VERSION, type Document } from '../../resources/document.ts';
 import { type Clock, timestamp } from '../clock.ts';
 import type { Author, Store, Write } from '../store/types.ts';
 import type { Step } from './contract.ts';
-import { eventStep } from './step.ts';
+import { eventStep, type Subject } from './step.ts';
 
 export interface EventDraft {
-  regarding: Document;
+  regarding: Subject;
   type: 'Normal' | 'Warning';
   reason: string;
   message: string;
@@ -68,9 +68,11 @@ export class EventRecorder {
   }
 
   #writes({ regarding, type, reason, message, step }: EventDraft): Write[] {
-    const { name, uid, generation } = regarding.metadata;
+    const { name, uid, generation } = regarding;
+    const about = step && eventStep(step, name);
     const text = message.length > 4_000 ? `${message.slice(0, 4_000)} …` : message;
-    const identity = JSON.stringify([regarding.kind, uid, type, reason, text, step?.target, generation]);
+    // The reasons too: the same step for another reason is another event.
+    const identity = JSON.stringify([regarding.kind, uid ?? name, type, reason, text, about, generation]);
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 16);
     const eventName = `${name.slice(0, 46).replace(/-+$/, '')}-${digest}`;
     const present = this.#store.get('Event', eventName);
@@ -78,12 +80,12 @@ export class EventRecorder {
     const writes: Write[] = [];
     if (!present) {
       const spec = {
-        regarding: { kind: regarding.kind, name, uid },
+        regarding: { kind: regarding.kind, name, ...(uid === undefined ? {} : { uid }) },
         type,
         reason,
         message: text,
-        generation,
-        ...(step ? { step: eventStep(step) } : {}),
+        ...(generation === undefined ? {} : { generation }),
+        ...(about ? { step: about } : {}),
       };
       writes.push({
         verb: 'applyChild',

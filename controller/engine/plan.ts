@@ -5,7 +5,7 @@
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { Author, Store, Write } from '../store/types.ts';
 import type { AnyReconciler, Failure, Plan, PlannedOutcome, PlannedStep, Step, View } from './contract.ts';
-import { publicStep } from './step.ts';
+import { publicStep, subjectsOf } from './step.ts';
 import { OverlayView } from './view.ts';
 
 /** More rounds than any family of documents is deep. */
@@ -129,9 +129,11 @@ async function planKey<Reading, Writing>(
   const want = reconciler.want(key, overlay);
   if (want === undefined) return { documents: [], steps: [], problems: [] };
   const documents = reconciler.documents(want);
-  const main: Reference = documents[0]
-    ? { kind: documents[0].kind, name: documents.length === 1 ? documents[0].metadata.name : key }
-    : { kind: reconciler.kind, name: key };
+  /** The one that it is about, or the key where it is about many or none. */
+  const documentOf = (step: Pick<Step, 'regarding'>): Reference => {
+    const [first, second] = subjectsOf(step, { kind: reconciler.kind, name: key }, documents);
+    return first && !second ? { kind: first.kind, name: first.name } : { kind: reconciler.kind, name: key };
+  };
   try {
     const have = await reconciler.observe(want, reading);
     const steps = reconciler.diff(want, have);
@@ -142,13 +144,14 @@ async function planKey<Reading, Writing>(
         const reference = { kind: document.kind, name: document.metadata.name };
         return [{ document: reference, ...blocked, key: `${reconciler.kind} ${key}` }];
       });
-    return { documents: [], steps: steps.map((step) => ({ document: main, step })), problems };
+    const planned = steps.map((step) => ({ document: documentOf(step), step }));
+    return { documents: [], steps: planned, problems };
   } catch (error) {
     const { reason, message } = classify(error);
     return {
       documents: [],
       steps: [],
-      problems: [{ document: main, reason, message, key: `${reconciler.kind} ${key}` }],
+      problems: [{ document: documentOf({}), reason, message, key: `${reconciler.kind} ${key}` }],
     };
   }
 }

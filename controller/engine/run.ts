@@ -15,6 +15,7 @@ import {
   type View,
 } from './contract.ts';
 import type { EventRecorder } from './events.ts';
+import { type Subject, subjectsOf } from './step.ts';
 import { composeStatus, type StatusContext, saysTheSame } from './status.ts';
 
 export const CONTROLLER: Author = { user: 'holdfast', via: 'controller' };
@@ -178,9 +179,9 @@ export class KeyRun<Reading, Writing> {
       await this.#bounded(deadlineSeconds, step.type, (signal) =>
         this.#reconciler.converge(step, writing, this.#runFor(signal, resumed)),
       );
-      for (const document of this.#regarding(step)) {
+      for (const regarding of this.#subjects(step)) {
         events.record({
-          regarding: document,
+          regarding,
           type: 'Normal',
           reason: step.type,
           message: step.message,
@@ -202,7 +203,7 @@ export class KeyRun<Reading, Writing> {
   }
 
   #recordFailure(failure: Failure, step: Step): void {
-    for (const regarding of this.#regarding(step)) {
+    for (const regarding of this.#subjects(step)) {
       this.#dependencies.events.record({
         regarding,
         type: 'Warning',
@@ -213,11 +214,9 @@ export class KeyRun<Reading, Writing> {
     }
   }
 
-  /** Documents that an event of the step is about: those it names in its reasons, or all where the key is one document. */
-  #regarding(step: Step): readonly Document[] {
-    const { documents } = this.running;
-    if (documents.length <= 1 || !step.regarding) return documents.slice(0, documents.length <= 1 ? 1 : 0);
-    return documents.filter((document) => step.regarding?.includes(document.metadata.name));
+  #subjects(step: Pick<Step, 'regarding'>): readonly Subject[] {
+    const key = { kind: this.#reconciler.kind, name: this.#key };
+    return subjectsOf(step, key, this.running.documents);
   }
 
   #runFor(signal: AbortSignal, resumed: Json | undefined): Run {
@@ -244,7 +243,7 @@ export class KeyRun<Reading, Writing> {
       },
       documents: this.#children(),
       event: (type, reason, message) => {
-        for (const regarding of this.running.documents.slice(0, 1)) {
+        for (const regarding of this.#subjects({})) {
           this.#dependencies.events.record({ regarding, type, reason, message });
         }
       },

@@ -45,9 +45,16 @@ function certificateSteps(want: Want, have: Have): IssueCertificate[] {
         because: [{ field: 'certificate', found, wanted: hosts.join(', '), cause }],
         message: `${wasThere ? 'Renew the' : 'Issue a'} certificate for ${hosts.join(', ')} by the platform's own authority.`,
         knownLater: ['fingerprint'],
+        regarding: namesWith(hosts, want),
         hosts,
       };
     });
+}
+
+/** Sites that are served with the certificate of these hosts. */
+function namesWith(hosts: readonly string[], { sites }: Want): string[] {
+  const certificate = certificateName(hosts);
+  return sites.filter((site) => certificateName(site.hosts) === certificate).map(({ name }) => name);
 }
 
 function isNamed(certificate: string, have: Have): boolean {
@@ -71,6 +78,7 @@ function publishStep(facts: {
       found: 'the one before',
       wanted: hosts.join(', '),
       cause: 'renewal',
+      ...about(namesWith(hosts, want)[0]),
     });
   }
   if (because.length === 0 && running && !loaded) {
@@ -83,6 +91,7 @@ function publishStep(facts: {
     action: generation === 0 ? 'create' : 'change',
     impact: impactOf(have, comparison),
     because,
+    regarding: [...new Set(because.flatMap(({ regarding }) => regarding ?? []))],
     message: publishMessage(have, comparison, renewed.length),
     deadlineSeconds: 300,
     files: [...expected],
@@ -107,7 +116,16 @@ function listens(text: string | undefined): Set<string> {
   return new Set([...(text ?? '').matchAll(/^\s*listen (\S+?)[\s;]/gm)].map((match) => match[1] ?? ''));
 }
 
-function reasons(path: string, want: Want, have: Have, { expected }: Comparison): Because[] {
+function about(site: string | undefined): { regarding?: string } {
+  return site === undefined ? {} : { regarding: site };
+}
+
+function reasons(path: string, want: Want, have: Have, comparison: Comparison): Because[] {
+  const named = about(siteOfPath(path));
+  return reasonsOf(path, want, have, comparison).map((reason) => ({ ...reason, ...named }));
+}
+
+function reasonsOf(path: string, want: Want, have: Have, { expected }: Comparison): Because[] {
   const [found, wanted] = [have.nginx.files.get(path), expected.get(path)];
   const site = want.sites.find((entry) => sitePath(entry.name) === path);
   if (wanted === undefined)
