@@ -63,8 +63,9 @@ function rolledBack(want: AppWant, have: AppHave): { reason: string; message: st
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
-  const retried = want.document.metadata.annotations?.[ANNOTATION.retriedAt];
-  if (retried !== undefined && retried > (rollout.at ?? '')) return undefined;
+  const { annotations } = want.document.metadata;
+  const asked = [annotations?.[ANNOTATION.retriedAt], annotations?.[ANNOTATION.restartedAt]];
+  if (asked.some((time) => time !== undefined && time > (rollout.at ?? ''))) return undefined;
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
 }
 

@@ -181,6 +181,16 @@ const rows: Row[] = [
     steps: ['CreateContainer', 'SwitchContainer', 'RemoveContainer', 'RenameContainer'],
   },
   {
+    name: 'a restart that is asked for afterwards tries it again, too',
+    want: {
+      generation: 2,
+      status: { rollout: { state: 'failed', hash: hashOfWanted(), at: '2026-01-01T00:00:00.000Z' } },
+      annotations: { [ANNOTATION.restartedAt]: '2026-01-01T00:00:01.000Z' },
+    },
+    have: (have) => older(have),
+    steps: ['CreateContainer', 'SwitchContainer', 'RemoveContainer', 'RenameContainer'],
+  },
+  {
     name: 'an address outside the network is leased anew before anything else',
     have: (have) => ({ ...have, address: '10.99.0.2' }),
     steps: [
