@@ -2,6 +2,7 @@
  * Making and removing containers, with the named volumes that live as long as they do. Called by the writing half; what
  * does not carry our mark is refused, what is already as wanted is success.
  */
+import type { ContainerCreateOptions } from 'dockerode';
 import { delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import type { Context } from './context.ts';
@@ -24,7 +25,7 @@ export async function createContainer(context: Context, spec: ContainerSpec): Pr
   const about = `creating container ${spec.name}`;
   try {
     const id = await connection.call(about, async (docker, abortSignal) => {
-      const created = await docker.createContainer({ ...renderContainer(spec), abortSignal });
+      const created = await docker.createContainer(inBody(renderContainer(spec), abortSignal));
       return created.id;
     });
     ownership.remember(id);
@@ -38,6 +39,12 @@ export async function createContainer(context: Context, spec: ContainerSpec): Pr
     log?.warn(`${about}: it was there already, made for the same settings`);
     return holder.Id;
   }
+}
+
+/** dockerode would put all of it into the URL as well, where engines and proxies log it: the environment holds secrets. */
+function inBody(options: ContainerCreateOptions, abortSignal: AbortSignal): ContainerCreateOptions {
+  const { name, ...settings } = options;
+  return { _query: { name }, _body: settings, abortSignal } as ContainerCreateOptions;
 }
 
 export async function removeContainer({ connection, clock, ownership }: Context, id: string): Promise<void> {
