@@ -194,7 +194,7 @@ function pulling(engine: Dockerode, busybox: string): void {
       await remove(image);
       assert.ok(pulled.tags.includes(image));
     });
-  } else console.log('SKIP docker-pull: credentials (the registry that was given has none)');
+  } else console.log('SKIP: docker-pull: credentials (the registry that was given has none)');
 
   test.run();
 }
@@ -203,7 +203,7 @@ const parts = await realParts();
 const hasRegistry =
   process.env['HOLDFAST_TEST_REGISTRY'] !== undefined ||
   spawnSync('docker-registry', ['--version'], { stdio: 'ignore' }).status === 0;
-if ('reason' in parts) console.log(`SKIP docker-pull: ${parts.reason}`);
+if ('reason' in parts) console.log(`SKIP: docker-pull: ${parts.reason}`);
 else if (!hasRegistry)
-  console.log('SKIP docker-pull: no docker-registry on PATH, and HOLDFAST_TEST_REGISTRY is not set');
+  console.log('SKIP: docker-pull: no docker-registry on PATH, and HOLDFAST_TEST_REGISTRY is not set');
 else pulling(parts.engine, parts.busybox);

@@ -127,7 +127,7 @@ async function makeCached(engine: Dockerode, busybox: string): Promise<DockerUnd
 }
 
 const parts = await realParts();
-if ('reason' in parts) console.log(`SKIP docker-real: ${parts.reason}`);
+if ('reason' in parts) console.log(`SKIP: docker-real: ${parts.reason}`);
 else {
   dockerConformance('real engine', () => makeReal(parts.engine, parts.busybox, 'conf'));
   dockerConformance('real engine behind the cache', () => makeCached(parts.engine, parts.busybox));

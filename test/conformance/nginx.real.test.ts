@@ -9,7 +9,7 @@ import { config, nginxSuite, until } from './nginx.suite.ts';
 
 const missing = missingNginx();
 if (missing !== undefined) {
-  console.log(`SKIPPED nginx: real: ${missing}`);
+  console.log(`SKIP: nginx: real: ${missing}`);
 } else {
   const real = suite('nginx: real');
   nginxSuite(real, realNginx);

@@ -434,5 +434,5 @@ if (missing === undefined) {
   });
   test.run();
 } else {
-  console.log(`SKIPPED sites on the real nginx: ${missing}`);
+  console.log(`SKIP: sites on the real nginx: ${missing}`);
 }

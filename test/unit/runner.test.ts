@@ -62,6 +62,18 @@ const rows: {
     want: { passed: 0, failed: 0, skipped: 1 },
   },
   {
+    name: 'a file that says why it runs no suite is skipped',
+    output: 'SKIP: nginx is not installed\n',
+    ending: { code: 0 },
+    want: { passed: 0, failed: 0, skipped: 1 },
+  },
+  {
+    name: 'a reason to skip excuses no crash',
+    output: 'SKIP: nginx is not installed\n',
+    ending: { code: 1 },
+    want: { passed: 0, failed: 1, skipped: 1 },
+  },
+  {
     name: 'a test that is skipped and said so counts once',
     output: `SKIP: no kernel module\n${summary(4, 4, 1)}`,
     ending: { code: 0 },
