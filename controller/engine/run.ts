@@ -15,8 +15,8 @@ import {
   type View,
 } from './contract.ts';
 import type { EventRecorder } from './events.ts';
-import { type Subject, subjectsOf } from './step.ts';
 import { composeStatus, type StatusContext, saysTheSame } from './status.ts';
+import { type Subject, subjectsOf } from './step.ts';
 
 export const CONTROLLER: Author = { user: 'holdfast', via: 'controller' };
 /** Looking and planning again this often in one run is a loop, not progress. */
