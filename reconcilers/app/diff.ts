@@ -22,7 +22,7 @@ import {
   settingsHash,
 } from './container.ts';
 import type { AppHave, SeenContainer } from './observe.ts';
-import type { AppDocument, AppWant } from './want.ts';
+import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
 export type AppWork =
@@ -51,13 +51,13 @@ export interface AppStep extends Step {
 const POLICY = 'restartPolicy';
 
 /** Why there are no steps although things are not as wanted, or undefined. */
-export function obstacle(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+export function obstacle(want: AppWant, have: AppHave): Obstacle | undefined {
   if (want.deleting) return undefined;
   return want.blocked ?? rolledBack(want, have);
 }
 
 /** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
-function rolledBack(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const rollout = want.document.status?.rollout;
   if (rollout?.state !== 'failed' || !have.inputs) return undefined;
   const hash = settingsHash(canonicalSettings(have.inputs));
@@ -69,9 +69,16 @@ function rolledBack(want: AppWant, have: AppHave): { reason: string; message: st
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
 }
 
+/** What must be there first and comes by itself, or undefined. */
+export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
+  if (want.waiting || !have.networkGone) return want.waiting;
+  const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
+  return { reason: 'PlatformNotReady', message };
+}
+
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
-  if (want.blocked ?? want.waiting ?? obstacle(want, have)) return [];
+  if (obstacle(want, have) ?? waitsFor(want, have)) return [];
   const steps: AppStep[] = [];
   if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
   const site = applySite(want, have);

@@ -47,6 +47,11 @@ const rows: Row[] = [
     causes: ['drift'],
   },
   {
+    name: 'nothing is started while the network is gone',
+    have: (have) => ({ ...have, networkGone: true, containers: [makeContainer(have, { addresses: {} })] }),
+    steps: [],
+  },
+  {
     name: 'a container that somebody stopped is started',
     have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'exited' })] }),
     steps: ['StartContainer'],
