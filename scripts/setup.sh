@@ -66,7 +66,7 @@ find_missing() {
   [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates 'checks certificates of registries'
   static_busybox || need busybox-static 'is what the example image is made of'
   [ "$mode" = test ] || return 0
-  has docker || ! docker_there || need 'docker-cli|docker.io' 'is the client with which tests look at containers'
+  has docker || need 'docker-cli|docker.io' 'is the client with which tests look at containers'
   has mmdebstrap || need mmdebstrap 'makes the machines in which tests run'
   has curl || need curl 'asks sites as a person would'
   has docker-registry || need docker-registry 'is a registry to pull from'
@@ -163,6 +163,7 @@ install_packages() {
   while read -r one why; do
     [ -n "$one" ] || continue
     name=$(choose "$one") || fail "The package $one cannot be had: apt knows none of that name. Look at the sources in /etc/apt and at the network, then run this again."
+    case "$packages " in *" $name "*) continue ;; esac
     packages="$packages $name"
     say "will install $name: $why"
     if [ "$name" = busybox-static ] && dpkg -s busybox >/dev/null 2>&1; then

@@ -241,24 +241,24 @@ function portOption(options: VerbOptions, name: string): number | undefined {
 
 export const command = {
   name: 'up',
-  summary: 'Start Holdfast on this machine so that it stays',
+  summary: 'start Holdfast on this machine so that it stays',
   description:
     'Where there is systemd the controller and nginx become units, which come back after a reboot; elsewhere they are started in the background. With --examples a first App is built, applied and served. Run again it changes nothing.',
   options: [
     ...placeOptions,
     {
       flags: '--examples',
-      description: 'Build the example image, apply examples/hello.yaml, wait until it is served',
+      description: 'build the example image, apply examples/hello.yaml, wait until it is served',
     },
     {
       flags: '--http-port <number>',
-      description: 'Where nginx listens for HTTP (80, or a free one from 8080)',
+      description: 'where nginx listens for HTTP (80, or a free one from 8080)',
     },
     {
       flags: '--https-port <number>',
-      description: 'Where nginx listens for HTTPS (443, or a free one from 8443)',
+      description: 'where nginx listens for HTTPS (443, or a free one from 8443)',
     },
-    { flags: '--foreground', description: 'Run the controller here, not in the background' },
+    { flags: '--foreground', description: 'run the controller here, not in the background' },
   ],
   examples: ['holdfast up --examples', 'holdfast up --http-port 8080 --https-port 8443'],
   async run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
