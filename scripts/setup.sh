@@ -20,6 +20,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 state=${HOLDFAST_STATE:-/var/lib/holdfast}
 dockerd_log=/var/log/holdfast-dockerd.log
+# What apt said last. Not a name that anybody can guess: root writes it.
+words=$(mktemp)
 dockerd_record=/run/holdfast/dockerd
 policy=/usr/sbin/policy-rc.d
 policy_mark='written by Holdfast for the time of an installation'
@@ -83,18 +85,17 @@ update_lists() {
   updated=yes
   say 'apt-get update'
   tries=0
-  until apt-get -q update >/tmp/holdfast-apt.$$ 2>&1; do
+  until apt-get -q update >"$words" 2>&1; do
     tries=$((tries + 1))
-    if [ $tries -gt 60 ] || ! grep -q 'Could not get lock' /tmp/holdfast-apt.$$; then
+    if [ $tries -gt 60 ] || ! grep -q 'Could not get lock' "$words"; then
       say "The package lists could not be brought up to date; going on with what is there. apt said:"
-      grep -E '^(E|W|Err):?' /tmp/holdfast-apt.$$ | head -5 >&2 || true
+      grep -E '^(E|W|Err):?' "$words" | head -5 >&2 || true
       break
     fi
     [ $tries != 1 ] || say 'another program uses the package lists; waiting for it'
     sleep 5
   done
-  rm -f /tmp/holdfast-apt.$$
-}
+  }
 
 # Answers the first of a|b that can be had.
 choose() {
@@ -144,12 +145,9 @@ repair_packages() {
   [ -n "$broken" ] || return 0
   did_something=yes
   say "finishing the installation of $broken(dpkg --configure -a), which was cut off"
-  trap let_services_go EXIT
-  trap 'exit 130' INT TERM
   hold_services_back
   dpkg --configure -a >&2 || fail 'dpkg --configure -a failed; its words are above. Repair that, then run this again.'
   let_services_go
-  trap - EXIT INT TERM
 }
 
 apt_install() { apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; }
@@ -175,24 +173,19 @@ END
   nginx_is_new=''
   case $packages in *nginx*) nginx_is_new=yes ;; esac
   say "apt-get install -y --no-install-recommends$packages"
-  trap let_services_go EXIT
-  trap 'exit 130' INT TERM
   hold_services_back
   # shellcheck disable=SC2086
-  if ! apt_install $packages >/tmp/holdfast-apt-install.$$ 2>&1; then
+  if ! apt_install $packages >"$words" 2>&1; then
     # Lists that are weeks old name files that are gone.
-    if [ -z "$updated" ] && update_lists && apt_install $packages >/tmp/holdfast-apt-install.$$ 2>&1; then
+    if [ -z "$updated" ] && update_lists && apt_install $packages >"$words" 2>&1; then
       :
     else
-      tail -20 /tmp/holdfast-apt-install.$$ >&2
-      rm -f /tmp/holdfast-apt-install.$$
-      fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
+      tail -20 "$words" >&2
+            fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
     fi
   fi
-  rm -f /tmp/holdfast-apt-install.$$
-  [ -z "$nginx_is_new" ] || disable_nginx
+    [ -z "$nginx_is_new" ] || disable_nginx
   let_services_go
-  trap - EXIT INT TERM
   if [ "$mode" = run ]; then
     mkdir -p "$state"
     for name in $packages; do echo "$name"; done >>"$state/installed-packages"
@@ -274,12 +267,10 @@ make_sqlite_work() {
     export npm_config_nodedir
   fi
   say 'compiling better-sqlite3: one to two minutes'
-  if ! npm rebuild better-sqlite3 --foreground-scripts >/tmp/holdfast-rebuild.$$ 2>&1 || ! probe sqlite; then
-    tail -15 /tmp/holdfast-rebuild.$$ >&2
-    rm -f /tmp/holdfast-rebuild.$$
+  if ! npm rebuild better-sqlite3 --foreground-scripts >"$words" 2>&1 || ! probe sqlite; then
+    tail -15 "$words" >&2
     fail 'better-sqlite3 could not be compiled; the last words are above.'
   fi
-  rm -f /tmp/holdfast-rebuild.$$
 }
 
 # Built beside and then swapped, for a controller may be running from dist.
@@ -306,6 +297,12 @@ build() {
 # --- All of it -------------------------------------------------------------------------------------------------
 
 did_something=''
+finish() {
+  let_services_go
+  rm -f "$words"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 let_services_go
 repair_packages
 find_missing
