@@ -20,8 +20,6 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 state=${HOLDFAST_STATE:-/var/lib/holdfast}
 dockerd_log=/var/log/holdfast-dockerd.log
-# What apt said last. Not a name that anybody can guess: root writes it.
-words=$(mktemp)
 dockerd_record=/run/holdfast/dockerd
 policy=/usr/sbin/policy-rc.d
 policy_mark='written by Holdfast for the time of an installation'
@@ -181,7 +179,7 @@ END
       :
     else
       tail -20 "$words" >&2
-            fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
+      fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
     fi
   fi
     [ -z "$nginx_is_new" ] || disable_nginx
@@ -297,6 +295,8 @@ build() {
 # --- All of it -------------------------------------------------------------------------------------------------
 
 did_something=''
+# What apt said last. Not a name that anybody can guess: root writes it.
+words=$(mktemp)
 finish() {
   let_services_go
   rm -f "$words"
