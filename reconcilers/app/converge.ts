@@ -142,7 +142,8 @@ async function find({ uid, hash }: { uid: string; hash: string }, world: Writing
 
 async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
-    await docker.setRestartPolicy(container.id, 'always');
+    // One that never ran has the policy that it was made with.
+    if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);

@@ -11,17 +11,21 @@ import type { ContainerSpec } from './index.ts';
 import { foreign, isOurs, shortId, unlessMissing } from './ownership.ts';
 import { requireName } from './reference.ts';
 import { renderContainer } from './render.ts';
-import { namedVolumes, removeLeftVolumes, removeVolumesOfContainer } from './volumes.ts';
+import { namedVolumes, removeLeftVolumes, removeVolumesOfContainer, type VolumeLabels } from './volumes.ts';
 
 /**
  * A name that is taken by the very container that is wanted (a call whose answer was lost) is success; everything else
  * that is in the way is told.
  */
-export async function createContainer(context: Context, spec: ContainerSpec): Promise<string> {
+export async function createContainer(
+  context: Context,
+  spec: ContainerSpec,
+  volumes: VolumeLabels,
+): Promise<string> {
   const { connection, log, ownership } = context;
   if (!isOurs(spec.labels)) throw foreign(`container ${spec.name}, as it is wanted,`);
   requireName('container', spec.name);
-  await removeLeftVolumes(connection, spec);
+  await removeLeftVolumes(connection, spec, volumes);
   const about = `creating container ${spec.name}`;
   try {
     const id = await connection.call(about, async (docker, abortSignal) => {
@@ -47,12 +51,14 @@ function inBody(options: ContainerCreateOptions, abortSignal: AbortSignal): Cont
   return { _query: { name }, _body: settings, abortSignal } as ContainerCreateOptions;
 }
 
-export async function removeContainer({ connection, clock, ownership }: Context, id: string): Promise<void> {
+export async function removeContainer(context: Context, id: string): Promise<void> {
+  const { connection, clock, ownership } = context;
   const about = `removing container ${shortId(id)}`;
   const found = await ownership.find(id);
   if (!found) return;
   const { Id: fullId } = found;
-  const volumes = namedVolumes(found);
+  const names = namedVolumes(found);
+  const volumes = names.length > 0 ? await context.volumes() : new Map();
   await connection.call(about, async (docker, abortSignal) => {
     const container = docker.getContainer(fullId);
     try {
@@ -62,5 +68,5 @@ export async function removeContainer({ connection, clock, ownership }: Context,
       while (await unlessMissing(container.inspect({ abortSignal }))) await delay(clock, 100, abortSignal);
     }
   });
-  await removeVolumesOfContainer(connection, volumes);
+  await removeVolumesOfContainer(connection, names, volumes);
 }
