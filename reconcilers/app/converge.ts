@@ -93,7 +93,11 @@ async function leaseAddress({ uid, network }: Work<'LeaseAddress'>, { leases }: 
   }
 }
 
-async function pull({ image, auth }: Work<'PullImage'>, { docker }: Writing, run: Run): Promise<void> {
+async function pull(
+  { image, auth, secret }: Work<'PullImage'>,
+  { docker }: Writing,
+  run: Run,
+): Promise<void> {
   try {
     await docker.pull(image, {
       ...(auth ? { auth } : {}),
@@ -101,18 +105,21 @@ async function pull({ image, auth }: Work<'PullImage'>, { docker }: Writing, run
       onProgress: ({ percent, message }) => run.progress(percent, message),
     });
   } catch (error) {
-    throw pullFailure(error, image);
+    throw pullFailure(error, image, secret);
   }
 }
 
-function pullFailure(error: unknown, image: string): unknown {
+function pullFailure(error: unknown, image: string, secret: string | undefined): unknown {
   if (!(error instanceof DriverError)) return error;
   const { message } = error;
   const options = { cause: error };
   if (error.code === 'notFound') return new ReconcileError('retryable', 'ImageNotFound', message, options);
   if (error.code === 'denied') {
-    const text = `${message}; name a Secret with username and password in spec.imagePullSecret`;
-    return new ReconcileError('retryable', 'RegistryDenied', text, options);
+    const advice =
+      secret === undefined
+        ? 'name a Secret with username and password in spec.imagePullSecret'
+        : `check username and password of secret/${secret}`;
+    return new ReconcileError('retryable', 'RegistryDenied', `${message}; ${advice}`, options);
   }
   if (error.code === 'timeout') return new ReconcileError('retryable', 'PullStalled', message, options);
   if (error.code === 'invalid')

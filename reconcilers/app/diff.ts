@@ -30,7 +30,7 @@ export type AppWork =
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
   | { type: 'CreateFolders'; folders: readonly string[] }
-  | { type: 'PullImage'; image: string; auth?: RegistryAuth }
+  | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; uid: string; hash: string }
   | { type: 'SwitchContainer'; uid: string; hash: string; probe?: ProbeTarget }
@@ -71,9 +71,15 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
 
 /** What must be there first and comes by itself, or undefined. */
 export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
-  if (want.waiting || !have.networkGone) return want.waiting;
-  const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
-  return { reason: 'PlatformNotReady', message };
+  if (want.waiting) return want.waiting;
+  if (have.networkGone) {
+    const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
+    return { reason: 'PlatformNotReady', message };
+  }
+  // It has the name and the address until it is gone.
+  const leaving = have.containers.find(({ state }) => state === 'removing');
+  if (!leaving) return undefined;
+  return { reason: 'ContainerLeaving', message: `waits until Docker has removed ${leaving.name}` };
 }
 
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
@@ -206,9 +212,14 @@ function createFolders(want: AppWant, have: AppHave): AppStep[] {
 
 function pullImage(want: AppWant, have: AppHave): AppStep[] {
   if (have.image) return [];
+  const { image, imagePullSecret: secret } = want.app;
+  const credentials = {
+    ...(want.auth ? { auth: want.auth } : {}),
+    ...(secret === undefined ? {} : { secret }),
+  };
   return [
     step(
-      { type: 'PullImage', image: want.app.image, ...(want.auth ? { auth: want.auth } : {}) },
+      { type: 'PullImage', image, ...credentials },
       {
         target: `image/${want.app.image}`,
         action: 'create',

@@ -208,11 +208,15 @@ export class Apps {
     return `holdfast-app-${name}`;
   }
 
+  async status<T extends object>(name: string): Promise<T> {
+    return ((await this.get(name))?.status ?? {}) as T;
+  }
+
   /** The fixed address of its container. */
   async address(name: string): Promise<string> {
-    const status = (await this.get(name))?.status as { address?: string } | undefined;
-    if (status?.address === undefined) throw new Error(`app/${name} has no address`);
-    return status.address;
+    const { address } = await this.status<{ address?: string }>(name);
+    if (address === undefined) throw new Error(`app/${name} has no address`);
+    return address;
   }
 
   /** What changes when a container is replaced or started again. */

@@ -2,6 +2,7 @@
  * One or few Apps on a real Docker and a real nginx, on a host of their own: what a person changes, what somebody breaks
  * behind Holdfast's back, and what becomes of data meanwhile. All tests share the host, and each cleans up its Apps.
  */
+import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Apps, app, IMAGE, makeImage, makeImageRoot, type Planned, secret } from './apps.ts';
@@ -549,6 +550,60 @@ test('a registry that hangs holds up nobody: not others, not the end of the cont
   await apps.holdfast(['delete', 'app/hangs', 'app/beside', '--wait']);
 });
 
+/** Where Debian's package has it; with nothing but libc, it runs on a host of the same release. */
+const registryProgram = '/usr/bin/docker-registry';
+const registryConfig = `version: 0.1
+log: {level: error}
+storage: {filesystem: {rootdirectory: /root/registry}}
+http: {addr: 127.0.0.1:5000}
+auth: {htpasswd: {realm: test, path: /root/htpasswd}}
+`;
+/** alice, whose password is right. */
+const passwords = 'alice:$2y$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC\n';
+
+test('images come from a registry by tag and by digest, with the credentials of a Secret', async () => {
+  if (!existsSync(registryProgram)) {
+    console.log(`\nSKIPPED pulls from a registry: there is no ${registryProgram} (package docker-registry)`);
+    return;
+  }
+  await host.copyIn(registryProgram, '/usr/local/bin/docker-registry');
+  await host.sh('cat >/root/registry.yml', { input: registryConfig });
+  await host.sh('cat >/root/htpasswd', { input: passwords });
+  host.spawn(['docker-registry', 'serve', '/root/registry.yml']);
+  await until('the registry answers', async () => (await host.sh('ss -Hltn')).includes(':5000 '));
+  const image = '127.0.0.1:5000/team/site';
+  const pushed = await host.sh(
+    `docker login -u alice -p right 127.0.0.1:5000 2>/dev/null >&2
+     docker tag ${IMAGE} ${image}:1; docker push ${image}:1; docker rmi ${image}:1 >/dev/null; docker logout 127.0.0.1:5000 >/dev/null`,
+  );
+  const digest = /digest: (sha256:[0-9a-f]{64})/.exec(pushed)?.[1];
+  assert.ok(digest, pushed);
+
+  const imagePullSecret = 'registry';
+  await apps.apply(
+    app('open', { image: `${image}:1` }),
+    app('tagged', { image: `${image}:1`, imagePullSecret }),
+  );
+  assert.match((await apps.becomes('open', 'RegistryDenied')).message, /imagePullSecret/);
+  await apps.becomes('tagged', 'ReferenceNotFound');
+  await apps.apply(secret('registry', { username: 'alice', password: 'wrong' }));
+  assert.match((await apps.becomes('tagged', 'RegistryDenied')).message, /secret\/registry/);
+  await apps.apply(secret('registry', { username: 'alice', password: 'right' }));
+  await apps.serve('tagged');
+  const { image: found } = await apps.status<{ image?: { digest?: string } }>('tagged');
+  assert.is(found?.digest, `${image}@${digest}`);
+
+  await apps.holdfast(['delete', 'app/open', 'app/tagged', '--wait']);
+  await host.sh(`docker rmi ${image}:1`);
+  await apps.apply(app('pinned', { image: `${image}@${digest}`, imagePullSecret }));
+  await apps.serve('pinned');
+  await apps.shows('pinned', 'release=1');
+  const shown = JSON.stringify(await apps.events()) + (await host.sh('cat /var/lib/holdfast/logs/*'));
+  assert.not.match(shown, /"right"|"wrong"/);
+  await apps.holdfast(['delete', 'app/pinned', 'secret/registry', '--wait']);
+  await host.kill('docker-registry serve');
+});
+
 test('containers are made as the platform says, and no App reaches another', async () => {
   await apps.apply(
     withPort('set', 7300, { dns: ['192.0.2.53'], pidsLimit: 100, env: { GREETING: 'hi' } }),
@@ -570,7 +625,7 @@ test('containers are made as the platform says, and no App reaches another', asy
     MemorySwap: 256 * 2 ** 20,
     RestartPolicy: { Name: 'always', MaximumRetryCount: 0 },
     LogConfig: { Type: 'json-file', Config: { 'max-file': '3', 'max-size': '10m' } },
-    SecurityOpt: ['no-new-privileges'],
+    SecurityOpt: ['no-new-privileges:true'],
     PidsLimit: 100,
     CpuShares: 512,
     CapDrop: ['NET_RAW'],
@@ -606,7 +661,7 @@ test('stopped stays stopped and the rest comes back by itself after a reboot', a
   await apps.holdfast(['stop', 'app/living', '--wait']);
   await apps.becomes('resting', 'Stopped');
   await host.reboot();
-  const states = `docker ps -a --filter label=dev.holdfast.kind=App --format '{{.Names}} {{.State}}' | sort`;
+  const states = `docker ps -a --filter label=dev.holdfast.kind=App --format '{{.Names}} {{.State}}' | grep -E 'drift|fast |living|resting' | sort`;
   const wanted = ['drift running', 'fast running', 'living exited'].map((line) => `holdfast-app-${line}`);
   await until('Docker has started what is to run', async () => (await host.sh(states)) === wanted.join('\n'));
   const up = await host.holdfast(['up'], { timeoutSeconds: 120 });

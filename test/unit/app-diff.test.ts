@@ -52,6 +52,11 @@ const rows: Row[] = [
     steps: [],
   },
   {
+    name: 'a container that is being removed is waited for, as it still has the name',
+    have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'removing' })] }),
+    steps: [],
+  },
+  {
     name: 'a container that somebody stopped is started',
     have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'exited' })] }),
     steps: ['StartContainer'],
