@@ -109,12 +109,11 @@ async function keepRunning(
   return did;
 }
 
-/** Resolves with its exit code. Ctrl-C reaches the controller by itself, for it is of the same terminal. */
+/** Resolves with its exit code. What ends this ends it; Ctrl-C reaches it twice, which does no harm. */
 function runInForeground(places: Layout, context: UpContext): Promise<number> {
   const [program = '', ...args] = [...context.program, ...serveArguments(places)];
   const child = spawn(program, args, { stdio: 'inherit' });
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
