@@ -262,6 +262,8 @@ export const command = {
   examples: ['holdfast up --examples', 'holdfast up --http-port 8080 --https-port 8443'],
   async run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
     const root = packageRoot();
+    // Every step can be cut off and done again by the next up; only a controller in the foreground must end first.
+    if (options['foreground'] !== true) context.signal.addEventListener('abort', () => process.exit(130));
     const wanted = {
       ...placesOf(context, options),
       examples: options['examples'] === true,
