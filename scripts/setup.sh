@@ -106,11 +106,11 @@ choose() {
   return 1
 }
 
-# The distribution's nginx would start at once and take port 80. Docker may start where systemd starts it; its init script
+# The distribution's nginx would start at once and take port 80, its registry port 5000. Docker may start where systemd starts it; its init script
 # fails on many machines without systemd, and the installation with it, so there it is started below.
 hold_services_back() {
   if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then mv $policy $policy.before-holdfast; fi
-  if has_systemd; then held='nginx*'; else held='*'; fi
+  if has_systemd; then held='nginx* | docker-registry*'; else held='*'; fi
   cat >$policy <<END
 #!/bin/sh
 # $policy_mark
@@ -127,11 +127,12 @@ let_services_go() {
   [ ! -e $policy.before-holdfast ] || mv $policy.before-holdfast $policy
 }
 
-disable_nginx() {
+# Nor at the next boot.
+disable_service() {
   if has systemctl; then
-    systemctl disable nginx.service >/dev/null 2>&1 || true
+    systemctl disable "$1.service" >/dev/null 2>&1 || true
   elif has update-rc.d; then
-    update-rc.d nginx disable >/dev/null 2>&1 || true
+    update-rc.d "$1" disable >/dev/null 2>&1 || true
   fi
 }
 
@@ -168,8 +169,6 @@ install_packages() {
   done <<END
 $missing
 END
-  nginx_is_new=''
-  case $packages in *nginx*) nginx_is_new=yes ;; esac
   say "apt-get install -y --no-install-recommends$packages"
   hold_services_back
   # shellcheck disable=SC2086
@@ -182,7 +181,8 @@ END
       fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
     fi
   fi
-    [ -z "$nginx_is_new" ] || disable_nginx
+  case $packages in *nginx*) disable_service nginx ;; esac
+  case $packages in *docker-registry*) disable_service docker-registry ;; esac
   let_services_go
   if [ "$mode" = run ]; then
     mkdir -p "$state"

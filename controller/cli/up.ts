@@ -109,12 +109,11 @@ async function keepRunning(
   return did;
 }
 
-/** Resolves with its exit code. Ctrl-C reaches the controller by itself, for it is of the same terminal. */
+/** Resolves with its exit code. What ends this ends it; Ctrl-C reaches it twice, which does no harm. */
 function runInForeground(places: Layout, context: UpContext): Promise<number> {
   const [program = '', ...args] = [...context.program, ...serveArguments(places)];
   const child = spawn(program, args, { stdio: 'inherit' });
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
@@ -263,6 +262,8 @@ export const command = {
   examples: ['holdfast up --examples', 'holdfast up --http-port 8080 --https-port 8443'],
   async run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
     const root = packageRoot();
+    // Every step can be cut off and done again by the next up; only a controller in the foreground must end first.
+    if (options['foreground'] !== true) context.signal.addEventListener('abort', () => process.exit(130));
     const wanted = {
       ...placesOf(context, options),
       examples: options['examples'] === true,

@@ -9,6 +9,8 @@ export interface VerbContext {
   stdin: NodeJS.ReadableStream;
   stdout: { write(text: string): unknown };
   stderr: { write(text: string): unknown };
+  /** Aborts on Ctrl-C and SIGTERM. */
+  signal: AbortSignal;
 }
 
 /** Lines for a person. */
