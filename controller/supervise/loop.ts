@@ -36,7 +36,7 @@ export interface Limits {
 
 export const limits: Limits = {
   firstBackoffSeconds: 0.5,
-  longestBackoffSeconds: 30,
+  longestBackoffSeconds: 2,
   wellAfterSeconds: 60,
   logBytes: 10 * 1024 * 1024,
 };
