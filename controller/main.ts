@@ -210,9 +210,11 @@ function followWorld(
   signal: AbortSignal,
   log: Log,
 ): void {
-  docker.onChange(({ type, labels }) => {
+  docker.onChange(({ type, action, labels }) => {
     const name = labels[LABEL.name];
-    if (type === 'network') engine.wake('Platform', 'platform');
+    // What comes and goes on a network is no change of the network.
+    if (type === 'network' && action !== 'connect' && action !== 'disconnect')
+      engine.wake('Platform', 'platform');
     if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
   });
   const follower = {

@@ -66,7 +66,7 @@ find_missing() {
   [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates 'checks certificates of registries'
   static_busybox || need busybox-static 'is what the example image is made of'
   [ "$mode" = test ] || return 0
-  has docker || ! docker_there || need 'docker-cli|docker.io' 'is the client with which tests look at containers'
+  has docker || need 'docker-cli|docker.io' 'is the client with which tests look at containers'
   has mmdebstrap || need mmdebstrap 'makes the machines in which tests run'
   has curl || need curl 'asks sites as a person would'
   has docker-registry || need docker-registry 'is a registry to pull from'
@@ -83,18 +83,17 @@ update_lists() {
   updated=yes
   say 'apt-get update'
   tries=0
-  until apt-get -q update >/tmp/holdfast-apt.$$ 2>&1; do
+  until apt-get -q update >"$words" 2>&1; do
     tries=$((tries + 1))
-    if [ $tries -gt 60 ] || ! grep -q 'Could not get lock' /tmp/holdfast-apt.$$; then
+    if [ $tries -gt 60 ] || ! grep -q 'Could not get lock' "$words"; then
       say "The package lists could not be brought up to date; going on with what is there. apt said:"
-      grep -E '^(E|W|Err):?' /tmp/holdfast-apt.$$ | head -5 >&2 || true
+      grep -E '^(E|W|Err):?' "$words" | head -5 >&2 || true
       break
     fi
     [ $tries != 1 ] || say 'another program uses the package lists; waiting for it'
     sleep 5
   done
-  rm -f /tmp/holdfast-apt.$$
-}
+  }
 
 # Answers the first of a|b that can be had.
 choose() {
@@ -107,11 +106,11 @@ choose() {
   return 1
 }
 
-# The distribution's nginx would start at once and take port 80. Docker may start where systemd starts it; its init script
+# The distribution's nginx would start at once and take port 80, its registry port 5000. Docker may start where systemd starts it; its init script
 # fails on many machines without systemd, and the installation with it, so there it is started below.
 hold_services_back() {
   if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then mv $policy $policy.before-holdfast; fi
-  if has_systemd; then held='nginx*'; else held='*'; fi
+  if has_systemd; then held='nginx* | docker-registry*'; else held='*'; fi
   cat >$policy <<END
 #!/bin/sh
 # $policy_mark
@@ -128,11 +127,12 @@ let_services_go() {
   [ ! -e $policy.before-holdfast ] || mv $policy.before-holdfast $policy
 }
 
-disable_nginx() {
+# Nor at the next boot.
+disable_service() {
   if has systemctl; then
-    systemctl disable nginx.service >/dev/null 2>&1 || true
+    systemctl disable "$1.service" >/dev/null 2>&1 || true
   elif has update-rc.d; then
-    update-rc.d nginx disable >/dev/null 2>&1 || true
+    update-rc.d "$1" disable >/dev/null 2>&1 || true
   fi
 }
 
@@ -144,12 +144,9 @@ repair_packages() {
   [ -n "$broken" ] || return 0
   did_something=yes
   say "finishing the installation of $broken(dpkg --configure -a), which was cut off"
-  trap let_services_go EXIT
-  trap 'exit 130' INT TERM
   hold_services_back
   dpkg --configure -a >&2 || fail 'dpkg --configure -a failed; its words are above. Repair that, then run this again.'
   let_services_go
-  trap - EXIT INT TERM
 }
 
 apt_install() { apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"; }
@@ -163,6 +160,7 @@ install_packages() {
   while read -r one why; do
     [ -n "$one" ] || continue
     name=$(choose "$one") || fail "The package $one cannot be had: apt knows none of that name. Look at the sources in /etc/apt and at the network, then run this again."
+    case "$packages " in *" $name "*) continue ;; esac
     packages="$packages $name"
     say "will install $name: $why"
     if [ "$name" = busybox-static ] && dpkg -s busybox >/dev/null 2>&1; then
@@ -171,27 +169,21 @@ install_packages() {
   done <<END
 $missing
 END
-  nginx_is_new=''
-  case $packages in *nginx*) nginx_is_new=yes ;; esac
   say "apt-get install -y --no-install-recommends$packages"
-  trap let_services_go EXIT
-  trap 'exit 130' INT TERM
   hold_services_back
   # shellcheck disable=SC2086
-  if ! apt_install $packages >/tmp/holdfast-apt-install.$$ 2>&1; then
+  if ! apt_install $packages >"$words" 2>&1; then
     # Lists that are weeks old name files that are gone.
-    if [ -z "$updated" ] && update_lists && apt_install $packages >/tmp/holdfast-apt-install.$$ 2>&1; then
+    if [ -z "$updated" ] && update_lists && apt_install $packages >"$words" 2>&1; then
       :
     else
-      tail -20 /tmp/holdfast-apt-install.$$ >&2
-      rm -f /tmp/holdfast-apt-install.$$
+      tail -20 "$words" >&2
       fail "apt-get could not install$packages; its last words are above. Repair that, then run this again."
     fi
   fi
-  rm -f /tmp/holdfast-apt-install.$$
-  [ -z "$nginx_is_new" ] || disable_nginx
+  case $packages in *nginx*) disable_service nginx ;; esac
+  case $packages in *docker-registry*) disable_service docker-registry ;; esac
   let_services_go
-  trap - EXIT INT TERM
   if [ "$mode" = run ]; then
     mkdir -p "$state"
     for name in $packages; do echo "$name"; done >>"$state/installed-packages"
@@ -273,12 +265,10 @@ make_sqlite_work() {
     export npm_config_nodedir
   fi
   say 'compiling better-sqlite3: one to two minutes'
-  if ! npm rebuild better-sqlite3 --foreground-scripts >/tmp/holdfast-rebuild.$$ 2>&1 || ! probe sqlite; then
-    tail -15 /tmp/holdfast-rebuild.$$ >&2
-    rm -f /tmp/holdfast-rebuild.$$
+  if ! npm rebuild better-sqlite3 --foreground-scripts >"$words" 2>&1 || ! probe sqlite; then
+    tail -15 "$words" >&2
     fail 'better-sqlite3 could not be compiled; the last words are above.'
   fi
-  rm -f /tmp/holdfast-rebuild.$$
 }
 
 # Built beside and then swapped, for a controller may be running from dist.
@@ -305,6 +295,14 @@ build() {
 # --- All of it -------------------------------------------------------------------------------------------------
 
 did_something=''
+# What apt said last. Not a name that anybody can guess: root writes it.
+words=$(mktemp)
+finish() {
+  let_services_go
+  rm -f "$words"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
 let_services_go
 repair_packages
 find_missing

@@ -43,18 +43,22 @@ function refuseMethod(allowed: readonly Method[]): Handler {
   };
 }
 
-/** By way of the socket only root can ask; the header says which person root was for. */
-export function authorOf(request: FastifyRequest, reason?: string): Author {
+/**
+ * By way of the socket only root can ask; the header says which person root was for. `doing` is what the request itself is a
+ * reason of; a person's own words come after it.
+ */
+export function authorOf(request: FastifyRequest, doing?: string): Author {
   const user = header(request, 'x-holdfast-user') ?? 'root';
   if (!/^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$/.test(user)) {
     throw refuse.badRequest('X-Holdfast-User must be a login name of at most 64 characters');
   }
-  const words = reason ?? new Query(request.url).text('reason');
-  if (words !== undefined && words.length > 1024) {
+  const given = new Query(request.url).text('reason');
+  const words = [doing, given].filter((text) => text !== undefined).join(': ');
+  if (words.length > 1024) {
     throw refuse.badRequest('reason is longer than 1024 characters');
   }
   const via = header(request, 'x-holdfast-via') === 'cli' ? 'cli' : 'api';
-  return { user, via, ...(words !== undefined && { reason: words }) };
+  return { user, via, ...(words !== '' && { reason: words }) };
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {

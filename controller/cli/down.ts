@@ -95,7 +95,7 @@ async function stopContainers(docker: Dockerode, { containers }: Inventory): Pro
 
 export const command = {
   name: 'down',
-  summary: 'Stop the controller, nginx and all Apps, and leave their data',
+  summary: 'stop the controller, nginx and all Apps, and leave their data',
   description:
     'They stay down at the next boot too, until `holdfast up`. It works while the controller is dead.',
   options: placeOptions,

@@ -87,10 +87,10 @@ async function ask(question: string, input: NodeJS.ReadableStream): Promise<stri
 
 export const command = {
   name: 'purge',
-  summary: 'Remove Holdfast with all its data from this machine',
+  summary: 'remove Holdfast with all its data from this machine',
   description:
     "Lists exactly what would be removed and asks for the word. What is not Holdfast's is not touched.",
-  options: [...placeOptions, { flags: '--yes', description: 'Do not ask' }],
+  options: [...placeOptions, { flags: '--yes', description: 'do not ask' }],
   run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
     return purge(
       { ...placesOf(context, options), yes: options['yes'] === true },

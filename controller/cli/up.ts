@@ -109,12 +109,11 @@ async function keepRunning(
   return did;
 }
 
-/** Resolves with its exit code. Ctrl-C reaches the controller by itself, for it is of the same terminal. */
+/** Resolves with its exit code. What ends this ends it; Ctrl-C reaches it twice, which does no harm. */
 function runInForeground(places: Layout, context: UpContext): Promise<number> {
   const [program = '', ...args] = [...context.program, ...serveArguments(places)];
   const child = spawn(program, args, { stdio: 'inherit' });
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
@@ -241,28 +240,30 @@ function portOption(options: VerbOptions, name: string): number | undefined {
 
 export const command = {
   name: 'up',
-  summary: 'Start Holdfast on this machine so that it stays',
+  summary: 'start Holdfast on this machine so that it stays',
   description:
     'Where there is systemd the controller and nginx become units, which come back after a reboot; elsewhere they are started in the background. With --examples a first App is built, applied and served. Run again it changes nothing.',
   options: [
     ...placeOptions,
     {
       flags: '--examples',
-      description: 'Build the example image, apply examples/hello.yaml, wait until it is served',
+      description: 'build the example image, apply examples/hello.yaml, wait until it is served',
     },
     {
       flags: '--http-port <number>',
-      description: 'Where nginx listens for HTTP (80, or a free one from 8080)',
+      description: 'where nginx listens for HTTP (80, or a free one from 8080)',
     },
     {
       flags: '--https-port <number>',
-      description: 'Where nginx listens for HTTPS (443, or a free one from 8443)',
+      description: 'where nginx listens for HTTPS (443, or a free one from 8443)',
     },
-    { flags: '--foreground', description: 'Run the controller here, not in the background' },
+    { flags: '--foreground', description: 'run the controller here, not in the background' },
   ],
   examples: ['holdfast up --examples', 'holdfast up --http-port 8080 --https-port 8443'],
   async run(context: VerbContext, _args: readonly string[], options: VerbOptions): Promise<number> {
     const root = packageRoot();
+    // Every step can be cut off and done again by the next up; only a controller in the foreground must end first.
+    if (options['foreground'] !== true) context.signal.addEventListener('abort', () => process.exit(130));
     const wanted = {
       ...placesOf(context, options),
       examples: options['examples'] === true,

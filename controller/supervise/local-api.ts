@@ -41,7 +41,9 @@ function read(response: IncomingMessage): Promise<string> {
 
 function call(socket: string, method: string, path: string, body?: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { 'content-type': 'application/apply-patch+yaml' };
+    // Kept in the history: that a person at this machine did it.
+    const type = body === undefined ? {} : { 'content-type': 'application/apply-patch+yaml' };
+    const headers = { ...type, 'x-holdfast-via': 'cli' };
     const options = { socketPath: socket, method, path, headers, timeout: 30_000 };
     const sent = request(options, (response) => {
       read(response).then((text) => resolve({ status: response.statusCode ?? 0, body: text }), reject);

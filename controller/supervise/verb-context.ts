@@ -9,6 +9,8 @@ export interface VerbContext {
   stdin: NodeJS.ReadableStream;
   stdout: { write(text: string): unknown };
   stderr: { write(text: string): unknown };
+  /** Aborts on Ctrl-C and SIGTERM. */
+  signal: AbortSignal;
 }
 
 /** Lines for a person. */
@@ -27,10 +29,10 @@ export function terminalOf({ stdout, stderr }: Pick<VerbContext, 'stdout' | 'std
 }
 
 export const placeOptions = [
-  { flags: '--state <folder>', description: 'Where its data is kept (/var/lib/holdfast, HOLDFAST_STATE)' },
+  { flags: '--state <folder>', description: 'where its data is kept (/var/lib/holdfast, HOLDFAST_STATE)' },
   {
     flags: '--config <folder>',
-    description: 'Where people write manifests (/etc/holdfast, HOLDFAST_CONFIG)',
+    description: 'where people write manifests (/etc/holdfast, HOLDFAST_CONFIG)',
   },
 ];
 

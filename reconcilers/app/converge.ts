@@ -17,9 +17,30 @@ const PROVE_MILLISECONDS = 10_000;
 const PROVE_INTERVAL_MILLISECONDS = 200;
 const LOG_LINES = 12;
 
-export async function convergeApp(step: AppStep, world: Writing, run: Run): Promise<void> {
+export async function convergeApp({ work }: AppStep, world: Writing, run: Run): Promise<void> {
+  try {
+    await doWork(work, world, run);
+  } catch (error) {
+    throw wentAway(work, error);
+  }
+}
+
+/**
+ * Somebody removed the container, or the network, since they were looked at. Docker tells of both, which wakes the App again, so
+ * that this is nothing to warn of.
+ */
+function wentAway(work: AppWork, error: unknown): unknown {
+  const isOfContainer = /Container$|^SetRestartPolicy$/.test(work.type) && work.type !== 'CreateContainer';
+  if (!isOfContainer || !isGone(error)) return error;
+  return new ReconcileError('waiting', 'ContainerGone', error.message, { cause: error });
+}
+
+function isGone(error: unknown): error is DriverError {
+  return error instanceof DriverError && error.code === 'notFound';
+}
+
+async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
   const { docker } = world;
-  const { work } = step;
   switch (work.type) {
     case 'LeaseAddress':
       return leaseAddress(work, world);
@@ -72,7 +93,11 @@ async function leaseAddress({ uid, network }: Work<'LeaseAddress'>, { leases }: 
   }
 }
 
-async function pull({ image, auth }: Work<'PullImage'>, { docker }: Writing, run: Run): Promise<void> {
+async function pull(
+  { image, auth, secret }: Work<'PullImage'>,
+  { docker }: Writing,
+  run: Run,
+): Promise<void> {
   try {
     await docker.pull(image, {
       ...(auth ? { auth } : {}),
@@ -80,24 +105,35 @@ async function pull({ image, auth }: Work<'PullImage'>, { docker }: Writing, run
       onProgress: ({ percent, message }) => run.progress(percent, message),
     });
   } catch (error) {
-    throw pullFailure(error, image);
+    throw pullFailure(error, image, secret);
   }
 }
 
-function pullFailure(error: unknown, image: string): unknown {
+function pullFailure(error: unknown, image: string, secret: string | undefined): unknown {
   if (!(error instanceof DriverError)) return error;
   const { message } = error;
   const options = { cause: error };
   if (error.code === 'notFound') return new ReconcileError('retryable', 'ImageNotFound', message, options);
   if (error.code === 'denied') {
-    const text = `${message}; name a Secret with username and password in spec.imagePullSecret`;
-    return new ReconcileError('retryable', 'RegistryDenied', text, options);
+    const advice =
+      secret === undefined
+        ? 'name a Secret with username and password in spec.imagePullSecret'
+        : `check username and password of secret/${secret}`;
+    return new ReconcileError('retryable', 'RegistryDenied', `${message}; ${advice}`, options);
   }
   if (error.code === 'timeout') return new ReconcileError('retryable', 'PullStalled', message, options);
   if (error.code === 'invalid')
     return new ReconcileError('retryable', 'ImageRefused', `${image}: ${message}`, options);
+  if (error.code === 'failed') {
+    const reason = UNREACHABLE.test(message) ? 'RegistryUnreachable' : 'PullFailed';
+    return new ReconcileError('retryable', reason, message, options);
+  }
   return error;
 }
+
+/** The engine's words for a registry that it cannot talk to. */
+const UNREACHABLE =
+  /dial tcp|connection refused|no such host|name resolution|network is unreachable|no route to host|timeout|request canceled/i;
 
 async function ofApp(uid: string, { docker }: Writing): Promise<ContainerSummary[]> {
   return (await docker.containers()).filter(({ labels }) => labels[LABEL.uid] === uid);
@@ -107,14 +143,14 @@ async function find({ uid, hash }: { uid: string; hash: string }, world: Writing
   const found = (await ofApp(uid, world))
     .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
     .sort((a, b) => b.createdAt - a.createdAt)[0];
-  if (!found)
-    throw new ReconcileError('retryable', 'ContainerGone', 'the container went away; it is made again');
+  if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
   return found;
 }
 
 async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
-    await docker.setRestartPolicy(container.id, 'always');
+    // One that never ran has the policy that it was made with.
+    if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);
@@ -145,7 +181,7 @@ async function remove(work: Work<'RemoveContainer'>, world: Writing, run: Run): 
 }
 
 function ignoreNotFound(error: unknown): void {
-  if (!(error instanceof DriverError) || error.code !== 'notFound') throw error;
+  if (!isGone(error)) throw error;
 }
 
 /** Two containers cannot have one address and one data folder at the same time: the old one stops, and comes back on failure. */
@@ -155,12 +191,15 @@ async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, ru
   const up = others.filter(
     ({ state }) => state === 'running' || state === 'restarting' || state === 'paused',
   );
+  await requireFreePorts(next, up, world);
   for (const { id } of up) await stop(id, world);
   try {
     await start(next, world);
     await prove(next, work, world, run.signal);
   } catch (error) {
-    if (run.signal.aborted) throw error;
+    // What says nothing about the new container: looked at again, and gone on with.
+    if (run.signal.aborted || isGone(error)) throw error;
+    if (error instanceof DriverError && error.code === 'unavailable') throw error;
     const text = await tellFailure(error, next, world);
     await stop(next.id, world).catch(ignoreNotFound);
     await world.docker.remove(next.id);
@@ -169,6 +208,27 @@ async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, ru
     const after = back ? '; the container before it serves again' : '';
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
   }
+}
+
+/** A port that somebody else has would be found out only when the old container has stopped. */
+async function requireFreePorts(
+  next: ContainerSummary,
+  present: readonly ContainerSummary[],
+  { docker, host }: Writing,
+): Promise<void> {
+  const portsOf = async ({ id }: ContainerSummary) =>
+    ((await docker.container(id))?.settings.ports ?? []).map(({ hostPort }) => hostPort);
+  const wanted = await portsOf(next);
+  if (wanted.length === 0) return;
+  const own = new Set((await Promise.all(present.map(portsOf))).flat());
+  const taken = (await host.listeners()).find(
+    ({ protocol, port }) => protocol === 'tcp' && wanted.includes(port) && !own.has(port),
+  );
+  if (!taken) return;
+  const holder =
+    taken.program === undefined ? 'another program' : `${taken.program} (pid ${taken.pid ?? '?'})`;
+  const message = `port ${taken.port} is held by ${holder}: stop that, or choose another in spec.ports; the container before goes on`;
+  throw new ReconcileError('retryable', 'PortInUse', message);
 }
 
 async function tellFailure(

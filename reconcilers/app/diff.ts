@@ -22,7 +22,7 @@ import {
   settingsHash,
 } from './container.ts';
 import type { AppHave, SeenContainer } from './observe.ts';
-import type { AppDocument, AppWant } from './want.ts';
+import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
 export type AppWork =
@@ -30,7 +30,7 @@ export type AppWork =
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
   | { type: 'CreateFolders'; folders: readonly string[] }
-  | { type: 'PullImage'; image: string; auth?: RegistryAuth }
+  | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; uid: string; hash: string }
   | { type: 'SwitchContainer'; uid: string; hash: string; probe?: ProbeTarget }
@@ -51,13 +51,13 @@ export interface AppStep extends Step {
 const POLICY = 'restartPolicy';
 
 /** Why there are no steps although things are not as wanted, or undefined. */
-export function obstacle(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+export function obstacle(want: AppWant, have: AppHave): Obstacle | undefined {
   if (want.deleting) return undefined;
   return want.blocked ?? rolledBack(want, have);
 }
 
 /** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
-function rolledBack(want: AppWant, have: AppHave): { reason: string; message: string } | undefined {
+function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const rollout = want.document.status?.rollout;
   if (rollout?.state !== 'failed' || !have.inputs) return undefined;
   const hash = settingsHash(canonicalSettings(have.inputs));
@@ -69,9 +69,22 @@ function rolledBack(want: AppWant, have: AppHave): { reason: string; message: st
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
 }
 
+/** What must be there first and comes by itself, or undefined. */
+export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
+  if (want.waiting) return want.waiting;
+  if (have.networkGone) {
+    const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
+    return { reason: 'PlatformNotReady', message };
+  }
+  // It has the name and the address until it is gone.
+  const leaving = have.containers.find(({ state }) => state === 'removing');
+  if (!leaving) return undefined;
+  return { reason: 'ContainerLeaving', message: `waits until Docker has removed ${leaving.name}` };
+}
+
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
-  if (want.blocked ?? want.waiting ?? obstacle(want, have)) return [];
+  if (obstacle(want, have) ?? waitsFor(want, have)) return [];
   const steps: AppStep[] = [];
   if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
@@ -199,9 +212,14 @@ function createFolders(want: AppWant, have: AppHave): AppStep[] {
 
 function pullImage(want: AppWant, have: AppHave): AppStep[] {
   if (have.image) return [];
+  const { image, imagePullSecret: secret } = want.app;
+  const credentials = {
+    ...(want.auth ? { auth: want.auth } : {}),
+    ...(secret === undefined ? {} : { secret }),
+  };
   return [
     step(
-      { type: 'PullImage', image: want.app.image, ...(want.auth ? { auth: want.auth } : {}) },
+      { type: 'PullImage', image, ...credentials },
       {
         target: `image/${want.app.image}`,
         action: 'create',

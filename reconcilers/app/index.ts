@@ -26,9 +26,11 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   diff: diffApp,
   converge: convergeApp,
   status: appStatus,
-  // Docker tells nothing when a container that it starts again and again is given up or comes up.
+  // Docker tells nothing when a container that it starts again and again is given up or comes up, or cannot be removed.
   requeueAfterSeconds: (_want, { containers }) =>
-    containers.some(({ state }) => state === 'restarting') ? CRASH_RECHECK_SECONDS : undefined,
+    containers.some(({ state }) => state === 'restarting' || state === 'removing')
+      ? CRASH_RECHECK_SECONDS
+      : undefined,
 };
 
 function wakes(changed: Document, view: View): readonly string[] {

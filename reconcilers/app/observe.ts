@@ -44,6 +44,8 @@ export interface AppHave {
   /** Where the App's data is on the host. */
   folder: string;
   health?: Health;
+  /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
+  networkGone?: boolean;
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
@@ -62,6 +64,9 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     : undefined;
   const inputs = image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile });
   const containers = await seeContainers(want, world.docker, inputs);
+  const networks = await world.docker.networks();
+  const networkGone =
+    want.network !== undefined && !networks.some(({ name: known }) => known === want.network?.name);
   const missingFolders: string[] = [];
   for (const wanted of data)
     if (!(await world.host.folderExists(wanted.folder))) missingFolders.push(wanted.folder);
@@ -80,6 +85,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     ...(health ? { health } : {}),
     ...(crashLog === undefined ? {} : { crashLog }),
     ...(inputs ? { inputs } : {}),
+    ...(networkGone ? { networkGone } : {}),
   };
 }
 

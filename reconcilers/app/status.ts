@@ -2,7 +2,7 @@
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition } from '../../resources/document.ts';
 import { canonicalSettings, settingsHash } from './container.ts';
-import { type AppStep, isUp, obstacle } from './diff.ts';
+import { type AppStep, isUp, obstacle, waitsFor } from './diff.ts';
 import { type AppHave, hasCrashed, type SeenContainer } from './observe.ts';
 import type { AppWant } from './want.ts';
 
@@ -57,7 +57,7 @@ function verdict(
     const message = failure ? `${failure.reason}: ${failure.message}` : 'it is being taken down';
     return no('Deleting', message);
   }
-  const known = obstacle(want, have) ?? want.waiting ?? failure;
+  const known = obstacle(want, have) ?? waitsFor(want, have) ?? failure;
   if (known) return no(known.reason, known.message);
   if (want.document.spec['suspend'] === true && pending.length > 0) {
     return no(

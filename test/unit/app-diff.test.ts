@@ -47,6 +47,16 @@ const rows: Row[] = [
     causes: ['drift'],
   },
   {
+    name: 'nothing is started while the network is gone',
+    have: (have) => ({ ...have, networkGone: true, containers: [makeContainer(have, { addresses: {} })] }),
+    steps: [],
+  },
+  {
+    name: 'a container that is being removed is waited for, as it still has the name',
+    have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'removing' })] }),
+    steps: [],
+  },
+  {
     name: 'a container that somebody stopped is started',
     have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'exited' })] }),
     steps: ['StartContainer'],

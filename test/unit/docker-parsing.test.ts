@@ -16,6 +16,7 @@ import {
 import { createPullTracker, jsonLines, type PullLine } from '../../reconcilers/drivers/docker/pull.ts';
 import { parseReference, requireImageName, requireName } from '../../reconcilers/drivers/docker/reference.ts';
 import { createSemaphore } from '../../reconcilers/drivers/docker/semaphore.ts';
+import { shareNext } from '../../reconcilers/drivers/docker/share-next.ts';
 import { DriverError, type DriverErrorCode } from '../../reconcilers/drivers/error.ts';
 import { rejects } from '../conformance/docker.suite.ts';
 
@@ -375,5 +376,47 @@ const programs: [string[], ReturnType<typeof readProgram>][] = [
 for (const [command, expected] of programs) {
   test(`the fake runs ${command.join(' ')}`, () => assert.equal(readProgram(command), expected));
 }
+
+test('what comes soon goes before all who wait for their turn', async () => {
+  const semaphore = createSemaphore(1);
+  const order: string[] = [];
+  const task = (name: string) => async () => {
+    order.push(name);
+    await Promise.resolve();
+  };
+  await Promise.all([
+    semaphore.run(task('first')),
+    semaphore.run(task('create')),
+    semaphore.runSoon(task('start')),
+    semaphore.runSoon(task('remove')),
+  ]);
+  assert.equal(order, ['first', 'start', 'remove', 'create']);
+});
+
+test('a shared answer is never older than the question, and a failure is not kept', async () => {
+  const answers: ((outcome: number | Error) => void)[] = [];
+  const ask = shareNext(
+    () =>
+      new Promise<number>((resolve, reject) => {
+        answers.push((outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)));
+      }),
+  );
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const early = [ask(), ask()];
+  await turn();
+  const late = [ask(), ask()];
+  await turn();
+  assert.is(answers.length, 1);
+  answers[0]?.(1);
+  assert.equal(await Promise.all(early), [1, 1]);
+  await turn();
+  assert.is(answers.length, 2);
+  answers[1]?.(new Error('gone'));
+  for (const { status } of await Promise.allSettled(late)) assert.is(status, 'rejected');
+  const again = ask();
+  await turn();
+  answers[2]?.(3);
+  assert.is(await again, 3);
+});
 
 test.run();

@@ -33,6 +33,26 @@ test('looking again at what is well writes nothing and calls nothing', async ({ 
   assert.is(toys.world.calls.length, calls);
 });
 
+test('the same step for another reason is another event', async ({ toys }) => {
+  await toys.apply('a', { color: 'red' });
+  await toys.settle();
+  toys.world.boxes.set('a', 'mud');
+  await toys.pass(301_000);
+  toys.world.boxes.set('a', 'mud');
+  await toys.pass(301_000);
+  const found = toys.store
+    .list('Event')
+    .items.map(({ spec, status }) => [
+      (spec['step'] as { because: { found: unknown }[] }).because[0]?.found,
+      (status as { count?: number } | undefined)?.count,
+    ])
+    .sort();
+  assert.equal(found, [
+    [null, 1],
+    ['mud', 2],
+  ]);
+});
+
 test('drift that nobody announced is repaired by the next resync', async ({ toys }) => {
   await toys.apply('a', { color: 'red' });
   await toys.settle();

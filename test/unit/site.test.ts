@@ -399,6 +399,17 @@ for (const row of rows) {
   });
 }
 
+test('a step names the Sites that it is for, and each reason its own', async () => {
+  const parts = world();
+  await reconcile([A, B], parts);
+  parts.nginx.edit('sites/b.conf', '# mine\n');
+  const [publish] = (await reconcile([A, B], parts)).done;
+  assert.equal(publish?.regarding, ['b']);
+  assert.ok(publish?.because.every(({ regarding }) => regarding === 'b'));
+  const [issue] = (await reconcile([A, B, site('c')], parts)).done;
+  assert.equal([issue?.type, issue?.regarding], ['IssueCertificate', ['c']]);
+});
+
 test('from loopback to all addresses on the same port, the plan says restart', async () => {
   const parts = world();
   await reconcile([A], parts);

@@ -77,10 +77,13 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     (id) => looked.delete(id),
   );
   const networks = cacheValue(() => raw.networks());
+  /** Settings of the daemon, which do not change while it runs. */
+  const info = cacheValue(() => raw.info());
 
   function invalidate(): void {
     containers.clear();
     networks.invalidate();
+    info.invalidate();
     images.clear();
     looked.clear();
     listedAt = undefined;
@@ -150,6 +153,11 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
   return {
     ...raw,
     counts: raw.counts,
+    info: () =>
+      read(
+        () => info.get(),
+        () => raw.info(),
+      ),
     containers: () =>
       read(
         () => containers.list(),

@@ -4,6 +4,7 @@
  * neither hang a caller nor be spoken to in a version that it no longer knows.
  */
 import { Agent } from 'node:http';
+import { inspect } from 'node:util';
 import Dockerode from 'dockerode';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
@@ -47,8 +48,7 @@ export function createConnection(options: {
   timeoutSeconds?: number;
 }): Connection {
   const { clock, timeoutSeconds = 60 } = options;
-  // No connection is kept: one that dockerd closed by restarting would fail the next call for nothing.
-  const agent = new Agent({ keepAlive: false });
+  const agent = quietAgent();
   let session: Promise<Session> | undefined;
 
   const dockerode = (version?: string): Dockerode =>
@@ -109,6 +109,16 @@ export function createConnection(options: {
       }
     },
   };
+}
+
+/**
+ * No connection is kept: one that dockerd closed by restarting would fail the next call for nothing.
+ *
+ * docker-modem makes a text of everything that it sends for a debug line, also when nobody reads that, and with it of the agent
+ * and all that hangs on it: hundreds of milliseconds a call while many are under way. So the agent tells only its name.
+ */
+function quietAgent(): Agent {
+  return Object.defineProperty(new Agent({ keepAlive: false }), inspect.custom, { value: () => 'Agent' });
 }
 
 /** The newest version that both know. An engine that has dropped ours is spoken to in its oldest, which is the nearest. */

@@ -2,6 +2,7 @@
  * Making and removing containers, with the named volumes that live as long as they do. Called by the writing half; what
  * does not carry our mark is refused, what is already as wanted is success.
  */
+import type { ContainerCreateOptions } from 'dockerode';
 import { delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import type { Context } from './context.ts';
@@ -10,21 +11,25 @@ import type { ContainerSpec } from './index.ts';
 import { foreign, isOurs, shortId, unlessMissing } from './ownership.ts';
 import { requireName } from './reference.ts';
 import { renderContainer } from './render.ts';
-import { namedVolumes, removeLeftVolumes, removeVolumesOfContainer } from './volumes.ts';
+import { namedVolumes, removeLeftVolumes, removeVolumesOfContainer, type VolumeLabels } from './volumes.ts';
 
 /**
  * A name that is taken by the very container that is wanted (a call whose answer was lost) is success; everything else
  * that is in the way is told.
  */
-export async function createContainer(context: Context, spec: ContainerSpec): Promise<string> {
+export async function createContainer(
+  context: Context,
+  spec: ContainerSpec,
+  volumes: VolumeLabels,
+): Promise<string> {
   const { connection, log, ownership } = context;
   if (!isOurs(spec.labels)) throw foreign(`container ${spec.name}, as it is wanted,`);
   requireName('container', spec.name);
-  await removeLeftVolumes(connection, spec);
+  await removeLeftVolumes(connection, spec, volumes);
   const about = `creating container ${spec.name}`;
   try {
     const id = await connection.call(about, async (docker, abortSignal) => {
-      const created = await docker.createContainer({ ...renderContainer(spec), abortSignal });
+      const created = await docker.createContainer(inBody(renderContainer(spec), abortSignal));
       return created.id;
     });
     ownership.remember(id);
@@ -40,12 +45,20 @@ export async function createContainer(context: Context, spec: ContainerSpec): Pr
   }
 }
 
-export async function removeContainer({ connection, clock, ownership }: Context, id: string): Promise<void> {
+/** dockerode would put all of it into the URL as well, where engines and proxies log it: the environment holds secrets. */
+function inBody(options: ContainerCreateOptions, abortSignal: AbortSignal): ContainerCreateOptions {
+  const { name, ...settings } = options;
+  return { _query: { name }, _body: settings, abortSignal } as ContainerCreateOptions;
+}
+
+export async function removeContainer(context: Context, id: string): Promise<void> {
+  const { connection, clock, ownership } = context;
   const about = `removing container ${shortId(id)}`;
   const found = await ownership.find(id);
   if (!found) return;
   const { Id: fullId } = found;
-  const volumes = namedVolumes(found);
+  const names = namedVolumes(found);
+  const volumes = names.length > 0 ? await context.volumes() : new Map();
   await connection.call(about, async (docker, abortSignal) => {
     const container = docker.getContainer(fullId);
     try {
@@ -55,5 +68,5 @@ export async function removeContainer({ connection, clock, ownership }: Context,
       while (await unlessMissing(container.inspect({ abortSignal }))) await delay(clock, 100, abortSignal);
     }
   });
-  await removeVolumesOfContainer(connection, volumes);
+  await removeVolumesOfContainer(connection, names, volumes);
 }

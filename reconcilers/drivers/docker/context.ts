@@ -3,6 +3,7 @@ import type { Clock } from '../../../controller/clock.ts';
 import type { Connection } from './connection.ts';
 import type { Ownership } from './ownership.ts';
 import type { Semaphore } from './semaphore.ts';
+import type { VolumeLabels } from './volumes.ts';
 
 /** End of a plain call, in seconds. */
 export const CALL_SECONDS = 60;
@@ -14,4 +15,8 @@ export interface Context {
   ownership: Ownership;
   writes: Semaphore;
   pulls: Semaphore;
+  /** What mostly waits for programs to end does not keep the others from their turn. */
+  stops: Semaphore;
+  /** Labels of all volumes, by name; shared by those who ask at the same time. */
+  volumes: () => Promise<VolumeLabels>;
 }

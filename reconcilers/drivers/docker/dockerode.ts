@@ -10,6 +10,8 @@ import type { Docker } from './index.ts';
 import { createOwnership } from './ownership.ts';
 import { createReading } from './reading.ts';
 import { createSemaphore } from './semaphore.ts';
+import { shareNext } from './share-next.ts';
+import { listVolumes } from './volumes.ts';
 import { createWriting } from './writing.ts';
 
 export interface DockerOptions {
@@ -20,13 +22,14 @@ export interface DockerOptions {
   /** More than this many at once make each of them slower. */
   parallelWrites?: number;
   parallelPulls?: number;
+  parallelStops?: number;
   /** End of a plain call. Default 60. */
   timeoutSeconds?: number;
 }
 
 export function createDocker(options: DockerOptions): Docker {
-  const { clock, log, parallelWrites = 6, parallelPulls = 3, timeoutSeconds = CALL_SECONDS } = options;
-  const { socketPath } = options;
+  const { clock, log, parallelWrites = 6, parallelPulls = 3, parallelStops = 32 } = options;
+  const { socketPath, timeoutSeconds = CALL_SECONDS } = options;
   const connection = createConnection({
     clock,
     timeoutSeconds,
@@ -39,6 +42,8 @@ export function createDocker(options: DockerOptions): Docker {
     ownership: createOwnership(connection),
     writes: createSemaphore(parallelWrites),
     pulls: createSemaphore(parallelPulls),
+    stops: createSemaphore(parallelStops),
+    volumes: shareNext(() => listVolumes(connection)),
   };
   return {
     ...createReading(context),

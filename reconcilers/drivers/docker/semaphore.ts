@@ -1,18 +1,21 @@
 /**
- * Bounds how many calls run at once, first come first served. The Docker driver uses it for writes and pulls: more than
+ * Bounds how many calls run at once, first come first served, but for those that come soon. The Docker driver uses it for writes and pulls: more than
  * a handful in parallel only makes each of them slower. Waiting ends when the signal aborts; a running task is not touched.
  */
 import { DriverError } from '../error.ts';
 
 export interface Semaphore {
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Its turn comes before that of all who wait by `run`. */
+  runSoon<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 export function createSemaphore(places: number): Semaphore {
   let free = places;
-  const waiting: (() => void)[] = [];
+  const soon: (() => void)[] = [];
+  const later: (() => void)[] = [];
 
-  function enter(signal?: AbortSignal): Promise<void> {
+  function enter(waiting: (() => void)[], signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.reject(aborted(signal));
     if (free > 0) {
       free -= 1;
@@ -33,20 +36,23 @@ export function createSemaphore(places: number): Semaphore {
   }
 
   function leave(): void {
-    const next = waiting.shift();
+    const next = soon.shift() ?? later.shift();
     if (next) next();
     else free += 1;
   }
 
+  async function runIn<T>(waiting: (() => void)[], task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await enter(waiting, signal);
+    try {
+      return await task();
+    } finally {
+      leave();
+    }
+  }
+
   return {
-    async run(task, signal) {
-      await enter(signal);
-      try {
-        return await task();
-      } finally {
-        leave();
-      }
-    },
+    run: (task, signal) => runIn(later, task, signal),
+    runSoon: (task, signal) => runIn(soon, task, signal),
   };
 }
 

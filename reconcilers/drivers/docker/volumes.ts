@@ -17,11 +17,26 @@ export function namedVolumes(container: InspectedContainer): string[] {
     .flatMap((mount) => (mount.Source ? [mount.Source] : []));
 }
 
+export type VolumeLabels = ReadonlyMap<string, Record<string, string>>;
+
+/** All volumes, ours and others'. */
+export async function listVolumes(connection: Connection): Promise<VolumeLabels> {
+  const { Volumes: found } = await connection.call('listing volumes', (docker, abortSignal) =>
+    docker.listVolumes({ abortSignal } as Parameters<typeof docker.listVolumes>[0]),
+  );
+  return new Map((found ?? []).map(({ Name, Labels }) => [Name, { ...Labels }]));
+}
+
 /** Makes room for a new container: a crash may have left its volumes. One that a container uses stays. */
-export async function removeLeftVolumes(connection: Connection, spec: ContainerSpec): Promise<void> {
+export async function removeLeftVolumes(
+  connection: Connection,
+  spec: ContainerSpec,
+  present: VolumeLabels,
+): Promise<void> {
   for (const mount of spec.mounts) {
     if (mount.type !== 'volume') continue;
-    const labels = await labelsOf(connection, mount.source);
+    requireName('volume', mount.source);
+    const labels = present.get(mount.source);
     if (labels === undefined) continue;
     if (!isOurs(labels)) throw foreign(`volume ${mount.source}`);
     const owner = labels[LABEL.uid];
@@ -37,10 +52,9 @@ export async function removeLeftVolumes(connection: Connection, spec: ContainerS
 export async function removeVolumesOfContainer(
   connection: Connection,
   names: readonly string[],
+  present: VolumeLabels,
 ): Promise<void> {
-  for (const name of names) {
-    if (isOurs(await labelsOf(connection, name))) await removeVolume(connection, name);
-  }
+  for (const name of names) if (isOurs(present.get(name))) await removeVolume(connection, name);
 }
 
 export async function removeVolumesByUid(connection: Connection, uid: string): Promise<void> {
@@ -56,14 +70,6 @@ export async function removeVolumesByUid(connection: Connection, uid: string): P
     if (await removeVolume(connection, volume.Name)) continue;
     throw new DriverError('conflict', `removing volume ${volume.Name}: a container still uses it`);
   }
-}
-
-async function labelsOf(connection: Connection, name: string): Promise<Record<string, string> | undefined> {
-  requireName('volume', name);
-  const found = await connection.call(`looking at volume ${name}`, (docker, abortSignal) =>
-    unlessMissing(docker.getVolume(name).inspect({ abortSignal })),
-  );
-  return found && { ...found.Labels };
 }
 
 /** False when a container uses it, running or not: the engine itself refuses then. */

@@ -14,23 +14,25 @@ import { shortId } from './ownership.ts';
 import { runPull } from './pull.ts';
 import { findImage } from './reading.ts';
 import { parseReference, requireImageName } from './reference.ts';
+import type { Semaphore } from './semaphore.ts';
 import { removeVolumesByUid } from './volumes.ts';
 
 type Container = ReturnType<Dockerode['getContainer']>;
 
 export function createWriting(context: Context): DockerWriting {
-  const { connection, clock, ownership, writes, pulls } = context;
+  const { connection, clock, ownership, writes, pulls, stops } = context;
 
   /** A write to a container of ours. `gone` is what a container that does not exist means. */
   function change(
     verb: string,
     id: string,
     run: (container: Container, signal: AbortSignal) => Promise<unknown>,
-    options: { gone?: 'success'; timeoutSeconds?: number } = {},
+    options: { gone?: 'success'; timeoutSeconds?: number; turns?: Semaphore } = {},
   ): Promise<void> {
     const about = `${verb} container ${shortId(id)}`;
-    const { timeoutSeconds } = options;
-    return writes.run(async () => {
+    const { timeoutSeconds, turns = writes } = options;
+    // Before creations that wait: what is half done is finished first.
+    return turns.runSoon(async () => {
       await ownership.require(id);
       try {
         await connection.call(
@@ -63,7 +65,11 @@ export function createWriting(context: Context): DockerWriting {
       }, options.signal);
     },
 
-    createContainer: (spec) => writes.run(() => createContainer(context, spec)),
+    async createContainer(spec) {
+      // Asked before the turn is waited for, so that those who wait share the answer.
+      const volumes = spec.mounts.some(({ type }) => type === 'volume') ? await context.volumes() : new Map();
+      return writes.run(() => createContainer(context, spec, volumes));
+    },
 
     start: (id) =>
       change('starting', id, (container, abortSignal) => unlessAlready(container.start({ abortSignal }))),
@@ -73,7 +79,7 @@ export function createWriting(context: Context): DockerWriting {
         'stopping',
         id,
         (container, abortSignal) => unlessAlready(container.stop({ t: graceSeconds, abortSignal })),
-        { gone: 'success', timeoutSeconds: graceSeconds + CALL_SECONDS },
+        { gone: 'success', timeoutSeconds: graceSeconds + CALL_SECONDS, turns: stops },
       ),
 
     restart: (id, graceSeconds) =>
@@ -82,10 +88,10 @@ export function createWriting(context: Context): DockerWriting {
         id,
         (container, abortSignal) =>
           container.restart({ t: graceSeconds, abortSignal } as Parameters<Container['restart']>[0]),
-        { timeoutSeconds: graceSeconds + CALL_SECONDS },
+        { timeoutSeconds: graceSeconds + CALL_SECONDS, turns: stops },
       ),
 
-    remove: (id) => writes.run(() => removeContainer(context, id)),
+    remove: (id) => writes.runSoon(() => removeContainer(context, id)),
 
     rename: (id, name) =>
       change('renaming', id, async (container, abortSignal) => {
