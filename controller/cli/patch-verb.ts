@@ -1,5 +1,5 @@
 /** Verbs that set one field of documents: restart, stop, start, suspend, resume. Each of their files is one call of this. */
-import type { Json, Reference } from '../../resources/document.ts';
+import type { Document, Json, Reference } from '../../resources/document.ts';
 import { parseReferences, referenceText } from './references.ts';
 import {
   type CliContext,
@@ -23,6 +23,8 @@ export interface PatchVerb {
   appsOnly: boolean;
   /** Whether --wait makes sense: what is suspended does not become Ready. */
   waits: boolean;
+  /** What --wait waits for beside Ready, where the generation does not tell. */
+  isDone?(document: Document): boolean;
 }
 
 export function patchVerb(verb: PatchVerb): VerbDefinition {
@@ -57,7 +59,10 @@ export function patchVerb(verb: PatchVerb): VerbDefinition {
       if (!flagOption(options, 'wait')) return 0;
       const waited = references.filter(({ kind }) => becomesReady(kind));
       const timeout = durationOption(options, 'timeout') ?? DEFAULT_TIMEOUT;
-      return waitFor(context, waited, conditionGoal('Ready', 'True'), timeout);
+      const ready = conditionGoal('Ready', 'True');
+      const isMet = (document: Document | undefined) =>
+        ready.isMet(document) && (document === undefined || (verb.isDone?.(document) ?? true));
+      return waitFor(context, waited, { ...ready, isMet }, timeout);
     },
   };
 }

@@ -1,5 +1,6 @@
 /** `holdfast restart`: asks for one restart of Apps. */
 import { ANNOTATION } from '../../resources/document.ts';
+import type { AppStatus } from '../../resources/generated.ts';
 import { patchVerb } from './patch-verb.ts';
 
 export const command = patchVerb({
@@ -12,4 +13,8 @@ export const command = patchVerb({
   }),
   appsOnly: true,
   waits: true,
+  // Asking is no new generation, so that the App may be Ready as it was before.
+  isDone: ({ metadata, spec, status }) =>
+    spec['state'] === 'stopped' ||
+    (status as AppStatus | undefined)?.restartedAt === metadata.annotations?.[ANNOTATION.restartedAt],
 });

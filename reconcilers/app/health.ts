@@ -13,6 +13,8 @@ export interface Health {
   state: 'starting' | 'healthy' | 'unhealthy';
   /** The container that it speaks of. */
   containerId: string;
+  /** When that was started: after it was started again nothing is known of it. */
+  startedAt?: string;
   /** The last answer, in words. */
   message: string;
   /** RFC 3339 of the last good answer. */
@@ -91,7 +93,7 @@ export class HealthMonitor implements HealthReading {
   follow(app: Document, gone = false): void {
     const { uid, name } = app.metadata;
     const status = app.status as AppStatus | undefined;
-    const containerId = status?.container?.id;
+    const { id: containerId, startedAt } = status?.container ?? {};
     const target = gone ? undefined : targetOf(status);
     const present = this.#watched.get(uid);
     if (!target || containerId === undefined) {
@@ -100,10 +102,16 @@ export class HealthMonitor implements HealthReading {
     }
     const same =
       present?.health.containerId === containerId &&
+      present.health.startedAt === startedAt &&
       JSON.stringify(present.target) === JSON.stringify(target);
     if (same) return;
     if (present) this.#forget(uid, present);
-    const health: Health = { state: 'starting', containerId, message: 'not asked yet' };
+    const health: Health = {
+      state: 'starting',
+      containerId,
+      message: 'not asked yet',
+      ...(startedAt === undefined ? {} : { startedAt }),
+    };
     const watched: Watched = {
       name,
       target,

@@ -99,9 +99,11 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
   return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
 }
 
-/** Health of the container that is there, not of one before it. */
-function healthOf(have: AppHave, current: SeenContainer | undefined): AppHave['health'] {
-  return have.health?.containerId === current?.id ? have.health : undefined;
+/** Health of the container that is there, not of one before it, nor of before it was started again. */
+function healthOf({ health }: AppHave, current: SeenContainer | undefined): AppHave['health'] {
+  if (health?.containerId !== current?.id) return undefined;
+  const [asked, started] = [health?.startedAt, current?.details?.startedAt];
+  return asked === undefined || started === undefined || asked === started ? health : undefined;
 }
 
 function healthVerdict(want: AppWant, have: AppHave, current: SeenContainer | undefined): Verdict {

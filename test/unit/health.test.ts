@@ -71,14 +71,14 @@ function makeMonitor() {
   return { monitor, asked, changes, pass, answerWith: (next: ProbeAnswer) => (answer = next) };
 }
 
-function runningApp(containerId: string) {
+function runningApp(containerId: string, startedAt = '2026-01-01T00:00:00Z') {
   return {
     ...makeDocument('App', 'hello', {}),
     status: {
       address: '10.213.0.2',
       fqdn: 'hello.localhost',
       manifest: { httpPort: 8080, healthCheckPath: '/up' },
-      container: { id: containerId, state: 'running' },
+      container: { id: containerId, state: 'running', startedAt },
     },
   } as ReturnType<typeof makeDocument>;
 }
@@ -129,6 +129,19 @@ test('another container starts anew, and one that stopped is not asked', async (
   await pass(30_000);
   assert.is(asked.length, before);
   assert.is(monitor.of(UID), undefined);
+});
+
+test('what is known of a container ends when it is started again', async () => {
+  const { monitor, pass, answerWith } = makeMonitor();
+  answerWith(GOOD);
+  monitor.follow(runningApp('one'));
+  await pass(500);
+  assert.is(monitor.of(UID)?.state, 'healthy');
+  monitor.follow(runningApp('one'));
+  assert.is(monitor.of(UID)?.state, 'healthy');
+  monitor.follow(runningApp('one', '2026-01-01T00:01:00Z'));
+  assert.is(monitor.of(UID)?.state, 'starting');
+  monitor.close();
 });
 
 test.run();
