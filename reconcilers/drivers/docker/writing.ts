@@ -3,6 +3,7 @@
  * our mark, and waits for its turn: only so many writes run at once.
  */
 import type Dockerode from 'dockerode';
+import { type Clock, delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import { createContainer, removeContainer } from './containers.ts';
 import { CALL_SECONDS, type Context } from './context.ts';
@@ -119,11 +120,25 @@ export function createWriting(context: Context): DockerWriting {
 
     setRestartPolicy: (id, policy) =>
       change('changing the restart policy of', id, (container, abortSignal) =>
-        container.update({ RestartPolicy: { Name: policy }, abortSignal }),
+        untilSettled(clock, abortSignal, () =>
+          container.update({ RestartPolicy: { Name: policy }, abortSignal }),
+        ),
       ),
 
     removeVolumesOf: (uid) => writes.run(() => removeVolumesByUid(connection, uid)),
   };
+}
+
+/** A container that ended a moment ago cannot be changed until the engine has noticed; then it can. Ends with the call. */
+async function untilSettled<T>(clock: Clock, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (caught) {
+      if (!/cannot update a stopped container/i.test(engineText(caught))) throw caught;
+      await delay(clock, 50, signal);
+    }
+  }
 }
 
 /** 304: it runs, or stands still, already. */
