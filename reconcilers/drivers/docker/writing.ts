@@ -3,6 +3,7 @@
  * our mark, and waits for its turn: only so many writes run at once.
  */
 import type Dockerode from 'dockerode';
+import { type Clock, delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
 import { createContainer, removeContainer } from './containers.ts';
 import { CALL_SECONDS, type Context } from './context.ts';
@@ -119,11 +120,30 @@ export function createWriting(context: Context): DockerWriting {
 
     setRestartPolicy: (id, policy) =>
       change('changing the restart policy of', id, (container, abortSignal) =>
-        container.update({ RestartPolicy: { Name: policy }, abortSignal }),
+        unlessJustEnded(clock, abortSignal, () =>
+          container.update({ RestartPolicy: { Name: policy }, abortSignal }),
+        ),
       ),
 
     removeVolumesOf: (uid) => writes.run(() => removeVolumesByUid(connection, uid)),
   };
+}
+
+/** Docker 20.10 fails where the process ends while it is being updated, and takes the update a moment later. */
+async function unlessJustEnded(
+  clock: Clock,
+  signal: AbortSignal,
+  update: () => Promise<unknown>,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await update();
+      return;
+    } catch (caught) {
+      if (tries === 5 || !/cannot update a stopped container/i.test(engineText(caught))) throw caught;
+    }
+    await delay(clock, 100, signal);
+  }
 }
 
 /** 304: it runs, or stands still, already. */
