@@ -26,9 +26,9 @@ export interface ReadManifests {
 }
 
 /** Bytes of one file. Larger ones are refused before they are parsed. */
-export const LARGEST_FILE = 10 * 2 ** 20;
-/** Entries of lists in brackets; the parser takes seconds and a gigabyte for so many. */
-const MOST_FLOW_ENTRIES = 1_000_000;
+export const LARGEST_FILE = 5 * 2 ** 20;
+/** Words, marks and line ends. The parser takes about a second and some hundred megabytes for so many. */
+export const MOST_TOKENS = 500_000;
 const MANIFEST_FILE = /[.](ya?ml|json)$/;
 
 /** Manifests of one text: YAML with any number of documents, or JSON. `file` is how its place is named. */
@@ -198,22 +198,16 @@ function reasonToRefuse(text: string): string | undefined {
   const size = Buffer.byteLength(text);
   if (size > LARGEST_FILE) return tooLarge(size);
   if (text.includes('\0')) return 'is not text';
-  if (hasTooManyEntries(text)) return `has more than ${MOST_FLOW_ENTRIES} entries in brackets. Split it`;
+  if (hasTooManyTokens(text)) return `has more than ${MOST_TOKENS} words and marks. Split it`;
   return undefined;
 }
 
-function hasTooManyEntries(text: string): boolean {
-  let commas = 0;
-  for (
-    let index = text.indexOf(',');
-    index >= 0 && commas <= MOST_FLOW_ENTRIES;
-    index = text.indexOf(',', index + 1)
-  )
-    commas++;
-  if (commas <= MOST_FLOW_ENTRIES) return false;
-  // Commas in text are no entries: only now it is worth to look closer.
-  let entries = 0;
-  for (const token of new Lexer().lex(text)) if (token === ',' && ++entries > MOST_FLOW_ENTRIES) return true;
+/** Reading them is quick beside what the parser makes of each; long text in one place is one token. */
+function hasTooManyTokens(text: string): boolean {
+  // Each token takes a character, or is a sign of the lexer's own before one that does.
+  if (text.length * 2 <= MOST_TOKENS) return false;
+  let tokens = 0;
+  for (const _token of new Lexer().lex(text)) if (++tokens > MOST_TOKENS) return true;
   return false;
 }
 

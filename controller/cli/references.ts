@@ -12,20 +12,21 @@ export interface Target {
 
 /**
  * Reads the arguments of a verb. With `defaultKind` a first word that names no kind is a name of that kind, so that `logs wiki`
- * works.
+ * works; and so is a word that stands alone, so that an App may be called like a kind.
  */
 export function parseTargets(words: readonly string[], options: { defaultKind?: string } = {}): Target[] {
   const [first, ...rest] = words;
   if (first === undefined) return [];
   if (words.some((word) => word.includes('/'))) return words.map((word) => parsePair(word));
-  const kinds = options.defaultKind === undefined ? kindsOf(first) : first.split(',').map(kindOf);
-  if (kinds.some((kind) => kind === undefined)) {
-    const kind = requireKind(options.defaultKind ?? first);
+  const { defaultKind } = options;
+  const namesKinds = first.split(',').every((word) => kindOf(word) !== undefined);
+  if (defaultKind !== undefined && (rest.length === 0 || !namesKinds)) {
+    const kind = requireKind(defaultKind);
     return words.map((name) => ({ kind, name: checkName(name) }));
   }
-  const known = kinds.filter((kind) => kind !== undefined);
-  if (rest.length === 0) return known.map((kind) => ({ kind }));
-  return known.flatMap((kind) => rest.map((name) => ({ kind, name: checkName(name) })));
+  const kinds = first.split(',').map(requireKind);
+  if (rest.length === 0) return kinds.map((kind) => ({ kind }));
+  return kinds.flatMap((kind) => rest.map((name) => ({ kind, name: checkName(name) })));
 }
 
 /** Documents only: a kind alone is refused. */
@@ -58,10 +59,6 @@ export function requireKind(name: string): KindDefinition {
   const kind = kindOf(name);
   if (kind === undefined) throw new CliError(unknownKindMessage(name));
   return kind;
-}
-
-function kindsOf(word: string): KindDefinition[] {
-  return word.split(',').map(requireKind);
 }
 
 function parsePair(word: string): Target {

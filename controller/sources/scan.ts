@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { LARGEST_FILE } from '../../resources/manifest.ts';
 
 export interface ScannedFile {
   /** Relative to the folder, with slashes. */
@@ -42,8 +43,6 @@ interface FileContent {
   hash: string;
 }
 
-/** Bytes. A larger file is no manifest that a person wrote. */
-const LARGEST_FILE = 10 * 1024 * 1024;
 const MANIFEST_FILE = /\.(ya?ml|json)$/i;
 
 /** Hidden files and what editors leave beside a file are not looked at. */

@@ -107,6 +107,7 @@ test('with a default kind, a word that is no kind is a name', () => {
     ['wiki', 'blog'],
   );
   assert.equal(parseReferences(['app', 'wiki'], options), [{ kind: 'App', name: 'wiki' }]);
+  assert.equal(parseReferences(['site'], options), [{ kind: 'App', name: 'site' }], 'it stands alone');
 });
 
 for (const [words, message] of [

@@ -67,6 +67,9 @@ async function withEngine(
   try {
     await run(played, createDocker({ socketPath, clock, timeoutSeconds: 1 }));
   } finally {
+    // Those of a test that failed, too: they would keep the process alive.
+    for (const stop of followers) stop.abort();
+    followers.clear();
     await played.close();
     await rm(folder, { recursive: true, force: true });
   }
@@ -147,16 +150,19 @@ test('a socket that is not there is unavailable, and names it', async () => {
   await rejects('unavailable', docker.containers(), /nonexistent/);
 });
 
-/** Long waits pass a thousand times as fast. */
-const hurried: Clock = {
+/** Waits from so many milliseconds on pass a thousand times as fast. */
+const hurried = (from: number): Clock => ({
   ...systemClock,
   after: (milliseconds, run) =>
-    systemClock.after(milliseconds >= 5000 ? milliseconds / 1000 : milliseconds, run),
-};
+    systemClock.after(milliseconds >= from ? milliseconds / 1000 : milliseconds, run),
+});
+
+const followers = new Set<AbortController>();
 
 function following(docker: Docker) {
   const seen = { events: [] as DockerEvent[], ups: 0, downs: [] as Error[] };
   const stop = new AbortController();
+  followers.add(stop);
   const done = docker.follow(
     {
       onEvent: (event) => seen.events.push(event),
@@ -216,7 +222,7 @@ test('a stream that stays open and silent while the engine is frozen is found de
     await until(() => seen.downs.length >= 1, 'the silence was noticed');
     assert.is(seen.ups, 1);
     await stop();
-  }, hurried));
+  }, hurried(5_000)));
 
 test('a stream that is silent while the engine is well stays', () =>
   withEngine(async (played, docker) => {
@@ -230,7 +236,7 @@ test('a stream that is silent while the engine is well stays', () =>
     await until(() => pings >= 3, 'it was asked several times');
     assert.is(seen.downs.length, 0);
     await stop();
-  }, hurried));
+  }, hurried(12_000)));
 
 test('a pull whose stream ends with an error, or breaks, is told', () =>
   withEngine(async ({ answers }, docker) => {

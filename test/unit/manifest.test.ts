@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LARGEST_FILE, readManifests, readPath } from '../../resources/manifest.ts';
+import { LARGEST_FILE, MOST_TOKENS, readManifests, readPath } from '../../resources/manifest.ts';
 import { formatProblem, MOST_PROBLEMS } from '../../resources/manifest-problem.ts';
 
 const HEAD = 'apiVersion: holdfast.dev/v1\nkind: App\nmetadata: {name: wiki}\n';
@@ -196,22 +196,35 @@ test('no more than fifty problems are told', () => {
   assert.is(readManifests(`${HEAD}spec:\n${fields}`, { file: 'f' }).problems.length, MOST_PROBLEMS);
 });
 
-test('more than 10 MiB are refused before they are parsed', () => {
+test('more than 5 MiB are refused before they are parsed', () => {
   const [problem] = readManifests('x'.repeat(LARGEST_FILE + 1), { file: 'f' }).problems;
-  assert.match(problem?.message ?? '', /10 MiB is the most/);
+  assert.match(problem?.message ?? '', /5 MiB is the most/);
 });
 
-test('two megabytes of one object take seconds, not minutes', () => {
-  const fields = Array.from({ length: 100_000 }, (_, index) => `    key${index}: value\n`).join('');
+test('an object of fifty thousand fields takes seconds, not minutes', () => {
+  const fields = Array.from({ length: 50_000 }, (_, index) => `    key${index}: value\n`).join('');
   const text = `apiVersion: holdfast.dev/v1\nkind: Secret\nmetadata: {name: s}\nspec:\n  stringData:\n${fields}`;
   const start = performance.now();
   assert.is(readManifests(text, { file: 'f' }).manifests.length, 1);
   assert.ok(performance.now() - start < 20_000);
 });
 
-test('more brackets than the parser bears are refused', () => {
-  const [problem] = readManifests(`a: [${'1,'.repeat(1_000_100)}]`, { file: 'f' }).problems;
-  assert.match(problem?.message ?? '', /entries in brackets/);
+for (const [name, text] of [
+  ['list entries in brackets', `a: [${'1,'.repeat(MOST_TOKENS / 2)}]`],
+  ['list entries', '- a\n'.repeat(MOST_TOKENS / 4)],
+  ['fields', 'a: b\n'.repeat(MOST_TOKENS / 6)],
+  ['empty lines', '\n'.repeat(MOST_TOKENS + 1)],
+] as const) {
+  test(`more ${name} than the parser bears are refused`, () => {
+    const [problem] = readManifests(text, { file: 'f' }).problems;
+    assert.match(problem?.message ?? '', /words and marks/);
+  });
+}
+
+test('a long text in one place is one word, however many lines it has', () => {
+  const lines = '      a: b\n'.repeat(200_000);
+  const text = `apiVersion: holdfast.dev/v1\nkind: Secret\nmetadata: {name: s}\nspec:\n  stringData:\n    hosts: |\n${lines}`;
+  assert.is(readManifests(text, { file: 'f' }).manifests.length, 1);
 });
 
 test('a directory is read with what is below it, in order, without hidden and other files', async () => {
