@@ -201,9 +201,9 @@ async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, ru
     if (run.signal.aborted || isGone(error)) throw error;
     if (error instanceof DriverError && error.code === 'unavailable') throw error;
     const text = await tellFailure(error, next, world);
-    await stop(next.id, world).catch(ignoreNotFound);
+    // Forced: one that starts again and again may be between two lives.
     await world.docker.remove(next.id);
-    const back = up[0];
+    const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
     if (back) await start(back, world);
     const after = back ? '; the container before it serves again' : '';
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });

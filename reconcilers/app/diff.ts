@@ -4,10 +4,10 @@
  *   wanted container    others of ours        steps
  *   ------------------  --------------------  --------------------------------------------------------
  *   missing             none                  create, start
- *   missing             one runs              create beside it, switch (stop old, start new, prove), remove old
- *   stands still        one runs              switch, remove old
- *   stands still        none runs             start
- *   runs                any                   remove the others, take over the name
+ *   missing             some                  create beside it, switch (stop old, start new, prove), remove old
+ *   stands still        none                  start
+ *   stands still        some                  switch, remove old
+ *   runs                some                  the same: a switch that was cut off had proven nothing
  *   runs, but changed behind our back         counts as another one: a fresh one is made
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
@@ -242,8 +242,8 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   const current = have.containers.filter(fits).sort(runningFirst)[0];
   const others = have.containers.filter((container) => container !== current);
   const steps: AppStep[] = [];
-  const replaced = others.find(isUp);
-  const reasons = containerReasons(want, have, settings, current ? undefined : (replaced ?? others[0]));
+  const replaced = others.find(isUp) ?? others[0];
+  const reasons = current && !replaced ? [] : containerReasons(want, have, settings, replaced);
   const target = `container/${containerName(name)}`;
   if (!current) {
     const message = others.length > 0 ? 'make the new container beside the old one' : 'make the container';
@@ -251,9 +251,7 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
     const work: AppWork = { type: 'CreateContainer', ...(spec ? { spec } : {}) };
     steps.push(step(work, { target, action: 'create', message, because: reasons }));
   }
-  if (!current || !isUp(current))
-    steps.push(startStep(want, have, { target, hash, replaced, current, reasons }));
-  else if (current.state === 'paused') {
+  if (current?.state === 'paused') {
     const found = because(want, 'container.state', 'paused', 'running', 'drift');
     steps.push(
       step(
@@ -261,7 +259,11 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
         { target, message: 'let the frozen container go on', because: found },
       ),
     );
-  } else steps.push(...restartPolicy(want, current, target), ...restart(want, current, target));
+  }
+  if (!current || !isUp(current) || replaced)
+    steps.push(startStep(want, have, { target, hash, replaced, current, reasons }));
+  else if (current.state !== 'paused')
+    steps.push(...restartPolicy(want, current, target), ...restart(want, current, target));
   steps.push(...others.map((container) => removeOther(container, reasons, want)));
   const ownName = current?.name === containerName(name) || (!current && others.length === 0);
   if (!ownName) {
@@ -298,12 +300,15 @@ function startStep(
     );
   }
   const probe = probeTarget(want, have.address);
+  const runs = current !== undefined && isUp(current);
   return step(
     { type: 'SwitchContainer', uid, hash, ...(probe ? { probe } : {}) },
     {
       target,
-      impact: 'replace',
-      message: 'stop the old container, start the new one, and go back if it does not come up',
+      impact: runs && !isUp(replaced) ? 'none' : 'replace',
+      message: runs
+        ? 'see whether the new container came up, and go back to the old one if it did not'
+        : 'stop the old container, start the new one, and go back if it does not come up',
       because: reasons.length > 0 ? reasons : found,
       deadlineSeconds: 180,
     },

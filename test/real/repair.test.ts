@@ -535,7 +535,7 @@ test('a registry that hangs holds up nobody: not others, not the end of the cont
   const pulls = async () => (await apps.get('hangs'))?.status?.operation?.type === 'PullImage';
   await until('the pull is under way', pulls);
   await apps.apply(app('beside'));
-  await apps.becomes('beside', 'Serving', 10);
+  await apps.becomes('beside', 'Serving', 20);
 
   const pid = await host.sh(`sed 's/.*"pid":\\([0-9]*\\).*/\\1/' /var/lib/holdfast/run/controller.json`);
   const ended = await timed(`kill -TERM ${pid}`, `! test -d /proc/${pid}`);
@@ -543,7 +543,8 @@ test('a registry that hangs holds up nobody: not others, not the end of the cont
   await until('the controller is back and pulls again', pulls);
 
   await apps.apply(app('hangs'));
-  await apps.becomes('hangs', 'Serving', 5);
+  // The pull itself would go on for a minute.
+  await apps.becomes('hangs', 'Serving', 20);
   console.log(`\nSIGTERM while a pull hangs: ended after ${ended.toFixed(1)} s`);
   await host.kill('nc -ll -p 5999');
   await host.kill('sleep 1000');

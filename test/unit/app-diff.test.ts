@@ -92,7 +92,7 @@ const rows: Row[] = [
     steps: ['SwitchContainer', 'RemoveContainer', 'RenameContainer'],
   },
   {
-    name: 'a crash after the switch only tidies up',
+    name: 'a crash after the switch: the new one is proven before the old one goes',
     want: { generation: 2 },
     have: (have) => {
       const { containers } = older(have, { state: 'exited' });
@@ -101,7 +101,7 @@ const rows: Row[] = [
         containers: [makeContainer(have, { name: 'holdfast-app-hello-next' }), ...containers],
       };
     },
-    steps: ['RemoveContainer', 'RenameContainer'],
+    steps: ['SwitchContainer', 'RemoveContainer', 'RenameContainer'],
   },
   {
     name: 'memory changed by docker update makes a fresh container',
