@@ -154,7 +154,7 @@ async function killAgainAndAgain(): Promise<void> {
   for (let number = 1; number <= KILLS; number += 1) {
     // Some before they have read their store, the others in the middle of their work.
     if (random.next() < 0.6) await until('the controller answers', answers, { everyMilliseconds: 100 });
-    await pause(random.below(2500));
+    await pause(random.below(1500));
     await killController();
     if (number !== KILLS / 2) continue;
     await host.reboot();

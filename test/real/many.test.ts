@@ -100,6 +100,8 @@ test('a hundred Apps of one apply are Ready, with three reloads at most', async 
   console.log(
     `${COUNT} Apps Ready in ${seconds(took)} s (apply ${seconds(applied)} s), docker run of the same in ${seconds(plainMilliseconds)} s: ratio ${ratio.toFixed(2)}; ${(calls(lines).length / COUNT).toFixed(1)} calls each, ${reloads(lines)} reloads`,
   );
+  // The ratio depends on what else the machine does; the number of calls behind it does not.
+  assert.ok(calls(lines).length <= 6 * COUNT, `${calls(lines).length} calls`);
   assert.ok(reloads(lines) <= 3, `${reloads(lines)} reloads`);
   const published = (await generation()) - before.generation;
   assert.ok(published <= 3, `${published} generations were published`);
