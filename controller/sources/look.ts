@@ -25,6 +25,7 @@ import type { DirectoryOptions, Times } from './options.ts';
 import { readScanned, type Scan, type ScannedFile, scanFolder } from './scan.ts';
 import { ensureSource, readStatus, writeStatus } from './source-document.ts';
 import { awayVerdict, foreignVerdict, inventoryVerdict, type Verdict } from './verdict.ts';
+import { openForWriting } from './writers.ts';
 
 /** A folder that never gets quiet is looked at anyway; files on the move are left out. */
 const SETTLE_ROUNDS = 6;
@@ -155,7 +156,22 @@ export class Inventory {
       if (reading === 'moving') moving.add(file.path);
       else if (reading) readings.push(reading);
     }
-    return readings;
+    // Asked after reading: a writer that came before is still there, or the file changes once more.
+    const writing = await this.#beingWritten(readings, scan);
+    for (const path of writing) moving.add(path);
+    return readings.filter(({ path }) => !writing.has(path));
+  }
+
+  /** Paths of the readings that somebody is not done with. One who holds a file open for long is not waited for. */
+  async #beingWritten(readings: readonly FileReading[], scan: There): Promise<Set<string>> {
+    const { clock } = this.#options;
+    const fresh = new Map<string, string>();
+    for (const { path } of readings) {
+      const { inode, writtenAt = 0 } = scan.files.get(path) ?? {};
+      if (inode !== undefined && clock.now() - writtenAt < this.#times.writing) fresh.set(path, inode);
+    }
+    const open = await openForWriting(new Set(fresh.values()));
+    return new Set([...fresh].flatMap(([path, inode]) => (open.has(inode) ? [path] : [])));
   }
 
   async #readFile(file: ScannedFile, full: boolean): Promise<FileReading | 'moving' | undefined> {
@@ -172,11 +188,21 @@ export class Inventory {
       if (!content) return 'moving';
       this.#seen.set(path, { stamp: file.stamp, hash: content.hash });
       if (!this.#hasWork(path, content.hash, full)) return undefined;
+      const emptied = content.text.trim() === '' ? this.#gaveBefore(path) : undefined;
+      if (emptied !== undefined) return { path, ...content, manifests: [], problems: [emptied] };
       return { path, ...content, ...this.#options.read(content.text, path) };
     } catch (error) {
       const words = error instanceof TypeError ? 'it is not UTF-8 text' : (error as Error).message;
       return { path, manifests: [], problems: [`${path} cannot be read: ${words}`] };
     }
+  }
+
+  /** Whoever writes a file anew empties it first. */
+  #gaveBefore(path: string): string | undefined {
+    const documents = this.#entries.get(path)?.documents ?? [];
+    if (documents.length === 0) return undefined;
+    const names = listed(documents.map(nameOf), 3, ', ');
+    return `${path} is empty, and gave ${names} before; remove the file to delete what it gave`;
   }
 
   #hasWork(path: string, hash: string, full: boolean): boolean {

@@ -24,6 +24,8 @@ export interface DirectoryOptions {
 export interface Times {
   /** A file that stays the same for this long is written; one that stays away for this long is removed. */
   settle: number;
+  /** For so long after the last write, a file that a process has open for writing is waited for. */
+  writing: number;
   /** Everything is applied again, against drift by other writers. */
   full: number;
   /** Whether the folder is still the same one. */
@@ -34,4 +36,11 @@ export interface Times {
   retry: number;
 }
 
-export const TIMES: Times = { settle: 500, full: 300_000, look: 5_000, renewed: 10_000, retry: 30_000 };
+export const TIMES: Times = {
+  settle: 500,
+  writing: 60_000,
+  full: 300_000,
+  look: 5_000,
+  renewed: 10_000,
+  retry: 30_000,
+};

@@ -14,6 +14,10 @@ export interface ScannedFile {
   path: string;
   /** Changes when the file does. */
   stamp: string;
+  /** Device and inode. */
+  inode?: string;
+  /** Milliseconds since 1970, by the file system. */
+  writtenAt?: number;
   /** Why it is there and cannot be used. */
   problem?: string;
   /** With a problem: what it holds is not known, and could be any document. */
@@ -45,9 +49,14 @@ interface FileContent {
 
 const MANIFEST_FILE = /\.(ya?ml|json)$/i;
 
+/** By its ending. */
+export function isManifestPath(path: string): boolean {
+  return MANIFEST_FILE.test(path);
+}
+
 /** Hidden files and what editors leave beside a file are not looked at. */
 function isManifest(name: string): boolean {
-  return MANIFEST_FILE.test(name) && !name.startsWith('.') && !name.startsWith('#');
+  return isManifestPath(name) && !name.startsWith('.') && !name.startsWith('#');
 }
 
 export function isIgnoredFolder(name: string): boolean {
@@ -146,7 +155,13 @@ class Walk {
         stats.size > LARGEST_FILE
           ? `${path} has ${stats.size} bytes; at most ${LARGEST_FILE} are read`
           : undefined;
-      this.files.set(path, { path, stamp: stampOf(stats), ...(problem && { problem, opaque: true }) });
+      this.files.set(path, {
+        path,
+        stamp: stampOf(stats),
+        inode: `${stats.dev}:${stats.ino}`,
+        writtenAt: Number(stats.mtimeMs),
+        ...(problem && { problem, opaque: true }),
+      });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // Gone since its folder was read.

@@ -2,6 +2,7 @@ import {
   appendFile,
   mkdir,
   mkdtemp,
+  open,
   readFile,
   rename,
   rm,
@@ -26,7 +27,7 @@ import { app, eventually, testKinds } from './api-client.ts';
 import { type MemoryStore, memoryStore } from './api-memory-store.ts';
 
 /** Fast enough for a test; whatever waits longer is asked for with `sync`. */
-const TIMES = { settle: 40, full: 3_600_000, look: 50, renewed: 150, retry: 100 };
+const TIMES = { settle: 40, writing: 60_000, full: 3_600_000, look: 50, renewed: 150, retry: 100 };
 const HAND = { user: 'ada', via: 'cli' } as const;
 
 interface Bench {
@@ -53,7 +54,7 @@ async function bench(run: (bench: Bench) => Promise<void>): Promise<void> {
   await mkdir(join(base, 'real'));
   await symlink(join(base, 'real'), path);
   const store = memoryStore(testKinds);
-  const open: WatchedDirectory[] = [];
+  const started: WatchedDirectory[] = [];
   const status = () => (store.get('Source', 'manifests')?.status ?? {}) as SourceStatus;
   try {
     await run({
@@ -71,7 +72,7 @@ async function bench(run: (bench: Bench) => Promise<void>): Promise<void> {
           times: TIMES,
           ...more,
         });
-        open.push(directory);
+        started.push(directory);
         return directory;
       },
       put: (file, ...documents) =>
@@ -96,7 +97,7 @@ async function bench(run: (bench: Bench) => Promise<void>): Promise<void> {
           .filter((names) => names.length > 0),
     });
   } finally {
-    for (const directory of open) await directory.close();
+    for (const directory of started) await directory.close();
     await store.close();
     await rm(base, { recursive: true, force: true });
   }
@@ -204,6 +205,47 @@ test('a file that is being written is applied once, whole', () =>
     }
     await eventually(() => get('three') !== undefined);
     assert.equal(applies(), [['one', 'two', 'three']]);
+  }));
+
+test('a file that somebody has open for writing is waited for, but not for ever', () =>
+  bench(async ({ start, put, path, app: get, applies, ready }) => {
+    const half = JSON.stringify(app('wiki'));
+    const slow = await open(join(path, 'slow.yaml'), 'w');
+    try {
+      await slow.write(half);
+      const directory = start({ times: { ...TIMES, writing: 1_500 } });
+      await put('blog.yaml', app('blog'));
+      await eventually(() => get('blog') !== undefined, ready);
+      assert.not.ok(get('wiki'));
+      await slow.write(`\n---\n${JSON.stringify(app('shop'))}\n`);
+      await slow.close();
+      await eventually(() => get('shop') !== undefined, ready);
+      assert.equal(applies(), [['blog'], ['wiki', 'shop']]);
+      const kept = await open(join(path, 'kept.yaml'), 'w');
+      await kept.write(JSON.stringify(app('kept')));
+      await eventually(() => get('kept') !== undefined, ready);
+      await kept.close();
+      await directory.sync();
+    } finally {
+      await slow.close().catch(() => {});
+    }
+  }));
+
+test('a file that was emptied deletes nothing, and is told', () =>
+  bench(async ({ start, put, text, app: get, ready, deletions }) => {
+    await put('wiki.yaml', app('wiki'));
+    await text('nothing.yaml', '');
+    const directory = start();
+    await directory.sync();
+    await text('wiki.yaml', '\n');
+    await eventually(
+      () => ready().startsWith('False FilesFailed wiki.yaml is empty, and gave app/wiki'),
+      ready,
+    );
+    assert.ok(get('wiki'));
+    assert.equal(deletions(), []);
+    await text('wiki.yaml', '# nothing here any more\n');
+    await eventually(() => get('wiki') === undefined, ready);
   }));
 
 test('an editor that removes and writes anew deletes nothing', () =>
