@@ -419,4 +419,15 @@ test('the fake tells that a container died, and its policy brings it back', asyn
   await all.stop();
 });
 
+test('what the engine says of itself is asked once while it is up', async () => {
+  const { cached, stop } = await setup();
+  await Promise.all([cached.info(), cached.info()]);
+  await cached.info();
+  assert.is(cached.counts.get('info'), 1);
+  cached.invalidate();
+  await cached.info();
+  assert.is(cached.counts.get('info'), 2);
+  await stop();
+});
+
 test.run();

@@ -1,8 +1,10 @@
 /** The real driver against an engine that misbehaves, played by a server on a Unix socket in here. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Clock, systemClock } from '../../controller/clock.ts';
@@ -11,6 +13,7 @@ import type { Docker, DockerEvent } from '../../reconcilers/drivers/docker/index
 import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import { rejects } from '../conformance/docker.suite.ts';
 import { until } from '../conformance/until.ts';
+import { exampleSpec } from './docker-spec.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -272,6 +275,39 @@ test('a removal that somebody else began is waited for', () =>
     answers.set('/containers/f', json({ message: 'removal of container f is already in progress' }, 409));
     await docker.remove('wiki');
     assert.is(looks, 4);
+  }));
+
+test('settings of a container are in the body alone: what is in a URL stands in the logs of engines', () =>
+  withEngine(async ({ answers, asked }, docker) => {
+    let body = '';
+    answers.set('/containers/create', async (request, response) => {
+      for await (const chunk of request) body += String(chunk);
+      json({ Id: 'abc' }, 201)(request, response);
+    });
+    await docker.createContainer(exampleSpec({ name: 'wiki', env: { TOKEN: 'hidden-word' } }));
+    assert.equal(asked.slice(1), ['POST /v1.41/containers/create?name=wiki']);
+    assert.match(body, /TOKEN=hidden-word/);
+  }));
+
+test('what hangs on the agent is not made a text of at every call', () =>
+  withEngine(async ({ answers }, docker) => {
+    answers.set('/networks', json([]));
+    // Nothing asks what a socket looks like, or it would be told here.
+    let looked = 0;
+    Object.defineProperty(Socket.prototype, inspect.custom, {
+      configurable: true,
+      value: () => {
+        looked += 1;
+        return 'socket';
+      },
+    });
+    try {
+      await Promise.all(Array.from({ length: 5 }, () => docker.networks()));
+      await docker.networks();
+    } finally {
+      Reflect.deleteProperty(Socket.prototype, inspect.custom);
+    }
+    assert.is(looked, 0);
   }));
 
 test.run();
