@@ -78,6 +78,23 @@ export const LIMITS: ApiLimits = {
   documents: 16 * 1024 * 1024,
 };
 
+/** PEM texts. */
+export interface Certificate {
+  key: string;
+  cert: string;
+  /** Of the authority that signed it. */
+  ca: string;
+}
+
+/** Where HTTPS is served. */
+export interface HttpsState {
+  /** The Platform's spec asks for it. */
+  wanted: boolean;
+  listening: { address: string; port: number }[];
+  /** Why not everywhere, and what to do. */
+  problem?: string;
+}
+
 export interface ApiDependencies {
   store: Store;
   kinds: readonly KindDefinition[];
@@ -86,6 +103,8 @@ export interface ApiDependencies {
   plan(documents: Manifest[], deletions: Reference[], author: Author): Promise<Plan>;
   containers: ContainerAccess;
   doctor(): Promise<Check[]>;
+  /** For clients over HTTPS: where it is served, and the certificate of the authority that they must trust. */
+  https(): Promise<HttpsState & { ca: string }>;
   /** Cheap: asked for at each /readyz. */
   ready(): Check[];
   /** Of the program, such as 0.1.0. */

@@ -21,7 +21,8 @@ export function addDiscoveryRoutes(server: FastifyInstance, context: Context): v
     [`/apis/${API_VERSION}`]: resources,
     '/version': versionInfo(context.version),
   };
-  for (const [url, answer] of Object.entries(answers)) path(server, url, { GET: () => answer });
+  for (const [url, answer] of Object.entries(answers))
+    path(server, url, { GET: () => answer }, { access: 'any' });
 }
 
 const READ = ['get', 'list', 'watch'];

@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API_VERSION, type Document, type Json } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import { StoreError, type Write, type WriteResult } from '../store/types.ts';
+import { writeAudited } from './audit.ts';
 import { asJsonPatch, asManifest, isObject, mediaType, PATCH_TYPE } from './body.ts';
 import { authorOf, type Context, found, nameOf, newNameOf, path } from './context.ts';
 import { formOf } from './forms.ts';
@@ -21,17 +22,27 @@ export function addResourceRoutes(
   definition: KindDefinition,
 ): void {
   const collection = `${GROUP_PATH}/${definition.plural}`;
-  path(server, collection, {
-    GET: (request, reply) => listOrWatch(context, definition, request, reply),
-    POST: (request, reply) => create(context, definition, request, reply),
-    DELETE: (request) => deleteCollection(context, definition, request),
-  });
-  path(server, `${collection}/:name`, {
-    GET: (request) => get(context, definition, request),
-    PUT: (request) => update(context, definition, request),
-    PATCH: (request, reply) => patch(context, definition, request, reply),
-    DELETE: (request) => remove(context, definition, request),
-  });
+  path(
+    server,
+    collection,
+    {
+      GET: (request, reply) => listOrWatch(context, definition, request, reply),
+      POST: (request, reply) => create(context, definition, request, reply),
+      DELETE: (request) => deleteCollection(context, definition, request),
+    },
+    { kind: definition },
+  );
+  path(
+    server,
+    `${collection}/:name`,
+    {
+      GET: (request) => get(context, definition, request),
+      PUT: (request) => update(context, definition, request),
+      PATCH: (request, reply) => patch(context, definition, request, reply),
+      DELETE: (request) => remove(context, definition, request),
+    },
+    { kind: definition },
+  );
 }
 
 function get(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
@@ -159,7 +170,7 @@ async function remove(
   const name = nameOf(request, definition);
   const { dryRun, ...options } = deleteOptions(request);
   const write: Write = { verb: 'delete', reference: { kind: definition.kind, name }, ...options };
-  const [result] = await context.store.write([write], authorOf(request), { dryRun });
+  const [result] = await writeAudited(context, request, [write], authorOf(request), { dryRun });
   if (result?.outcome === 'deleting') return shown(definition, request, result.document);
   const uid = result?.document.metadata.uid;
   return success({ name, group: 'holdfast.dev', kind: definition.plural, ...(uid && { uid }) });
@@ -188,7 +199,8 @@ async function deleteCollection(
     const reference = { kind: document.kind, name: document.metadata.name };
     return { verb: 'delete', reference, uid: document.metadata.uid, ...options };
   });
-  const results = writes.length > 0 ? await context.store.write(writes, authorOf(request), { dryRun }) : [];
+  const results =
+    writes.length > 0 ? await writeAudited(context, request, writes, authorOf(request), { dryRun }) : [];
   return {
     kind: `${definition.kind}List`,
     apiVersion: API_VERSION,
@@ -239,7 +251,7 @@ function deleteOptions(request: FastifyRequest): DeleteOptions {
 
 async function write(context: Context, request: FastifyRequest, write: Write): Promise<WriteResult> {
   const dryRun = new Query(request.url).dryRun();
-  const [result] = await context.store.write([write], authorOf(request), { dryRun });
+  const [result] = await writeAudited(context, request, [write], authorOf(request), { dryRun });
   if (!result) throw new Error('the store answered a write with nothing');
   return result;
 }

@@ -51,6 +51,8 @@ export class ApiError extends Error {
 
 export const refuse = {
   badRequest: (message: string) => new ApiError(400, 'BadRequest', message),
+  unauthorized: (message: string) => new ApiError(401, 'Unauthorized', message),
+  forbidden: (message: string) => new ApiError(403, 'Forbidden', message),
   notFound: (definition: KindDefinition, name: string) =>
     new ApiError(404, 'NotFound', `${definition.plural}.${API_GROUP} "${name}" not found`, {
       reference: { kind: definition.kind, name },
