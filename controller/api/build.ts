@@ -18,6 +18,7 @@ import { addExecRoute } from './exec.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHistoryRoutes } from './history.ts';
 import { type Admit, ROOT, remember, requireAccess, requireOpenSecrets } from './identity.ts';
+import { addOpenApiRoutes } from './openapi.ts';
 import { addOperationRoutes } from './operations.ts';
 import { addResourceRoutes } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
@@ -62,6 +63,7 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
   server.addHook('preClose', async () => context.streams.close());
   addDiscoveryRoutes(server, context);
   addHealthRoutes(server, context);
+  addOpenApiRoutes(server, context);
   addOperationRoutes(server, context);
   for (const definition of context.kinds) {
     addResourceRoutes(server, context, definition);

@@ -58,7 +58,7 @@ async function rollback(
     const document = earlier(context, definition, present, to, resourceVersion);
     try {
       const [result] = await writeAudited(context, request, [{ verb: 'update', document }], author, options);
-      return formOf(definition, query).render(result?.document ?? present);
+      return formOf(context, definition, request).render(result?.document ?? present);
     } catch (error) {
       // A status was written in between. Only a client that named a version wants to hear of it.
       const again = error instanceof StoreError && error.reason === 'Conflict' && attempt < 5;

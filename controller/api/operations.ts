@@ -43,7 +43,7 @@ async function apply(context: Context, request: FastifyRequest): Promise<unknown
   return {
     results: results.map(({ outcome, document }) => {
       const definition = context.kinds.find((entry) => entry.kind === document.kind);
-      const shown = definition ? formOf(definition, query).render(document) : document;
+      const shown = definition ? formOf(context, definition, request).render(document) : document;
       return { kind: document.kind, name: document.metadata.name, outcome, document: shown };
     }),
   };

@@ -43,11 +43,18 @@ export function addResourceRoutes(
     },
     { kind: definition },
   );
+  // Only reconcilers write it, and they do so by the store.
+  path(
+    server,
+    `${collection}/:name/status`,
+    { GET: (request) => get(context, definition, request) },
+    { kind: definition },
+  );
 }
 
 function get(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
   const document = found(context, definition, nameOf(request, definition));
-  return formOf(definition, new Query(request.url)).render(document);
+  return formOf(context, definition, request).render(document);
 }
 
 function listOrWatch(
@@ -58,13 +65,14 @@ function listOrWatch(
 ): unknown {
   const query = new Query(request.url);
   if (query.flag('watch')) {
-    serveWatch(context, definition, query, reply);
+    serveWatch(context, definition, request, reply);
     return reply;
   }
-  return list(context, definition, query);
+  return list(context, definition, request);
 }
 
-function list(context: Context, definition: KindDefinition, query: Query): unknown {
+function list(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
+  const query = new Query(request.url);
   const limit = query.count('limit');
   const from = query.text('continue');
   const page = context.store.list(definition.kind, {
@@ -81,17 +89,12 @@ function list(context: Context, definition: KindDefinition, query: Query): unkno
       `only version ${page.resourceVersion} can be listed; list without a version`,
     );
   }
-  const form = formOf(definition, query);
-  return {
-    kind: `${definition.kind}List`,
-    apiVersion: API_VERSION,
-    metadata: {
-      resourceVersion: page.resourceVersion,
-      ...(page.continue !== undefined && { continue: page.continue }),
-      ...(page.remainingItemCount !== undefined && { remainingItemCount: page.remainingItemCount }),
-    },
-    items: page.items.map((document) => form.render(document)),
+  const metadata = {
+    resourceVersion: page.resourceVersion,
+    ...(page.continue !== undefined && { continue: page.continue }),
+    ...(page.remainingItemCount !== undefined && { remainingItemCount: page.remainingItemCount }),
   };
+  return formOf(context, definition, request).list(metadata, page.items);
 }
 
 async function create(
@@ -100,11 +103,27 @@ async function create(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const document = asManifest(request.body, definition);
+  const document = asManifest(named(context, request.body), definition);
   const result = await write(context, request, { verb: 'create', document });
   reply.code(201);
-  return shown(definition, request, result.document);
+  return shown(context, definition, request, result.document);
 }
+
+/** `metadata.generateName`: a name that begins with it. Two that draw the same five letters: one is told to try again. */
+function named(context: Context, body: unknown): unknown {
+  const metadata = isObject(body) ? body['metadata'] : undefined;
+  if (!isObject(body) || !isObject(metadata) || typeof metadata['generateName'] !== 'string') return body;
+  const { generateName, ...rest } = metadata;
+  if (rest['name'] !== undefined && rest['name'] !== '') return { ...body, metadata: rest };
+  const letters = Array.from(
+    { length: 5 },
+    () => LETTERS[Math.floor(context.clock.random() * LETTERS.length)],
+  );
+  return { ...body, metadata: { ...rest, name: `${generateName.slice(0, 58)}${letters.join('')}` } };
+}
+
+/** Without vowels, which make words, and without what looks like something else. */
+const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 async function update(
   context: Context,
@@ -113,7 +132,7 @@ async function update(
 ): Promise<unknown> {
   const document = asManifest(request.body, definition, nameOf(request, definition));
   const result = await write(context, request, { verb: 'update', document });
-  return shown(definition, request, result.document);
+  return shown(context, definition, request, result.document);
 }
 
 async function patch(
@@ -124,7 +143,7 @@ async function patch(
 ): Promise<unknown> {
   const result = await write(context, request, asPatch(definition, request));
   if (result.outcome === 'created') reply.code(201);
-  return shown(definition, request, result.document);
+  return shown(context, definition, request, result.document);
 }
 
 function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
@@ -168,10 +187,11 @@ async function remove(
   request: FastifyRequest,
 ): Promise<unknown> {
   const name = nameOf(request, definition);
-  const { dryRun, ...options } = deleteOptions(request);
+  const { dryRun, orphan, ...options } = deleteOptions(request);
+  if (orphan) refuseOrphans(context, definition, [found(context, definition, name)]);
   const write: Write = { verb: 'delete', reference: { kind: definition.kind, name }, ...options };
   const [result] = await writeAudited(context, request, [write], authorOf(request), { dryRun });
-  if (result?.outcome === 'deleting') return shown(definition, request, result.document);
+  if (result?.outcome === 'deleting') return shown(context, definition, request, result.document);
   const uid = result?.document.metadata.uid;
   return success({ name, group: 'holdfast.dev', kind: definition.plural, ...(uid && { uid }) });
 }
@@ -191,22 +211,22 @@ async function deleteCollection(
       `deleting every ${definition.kind} at once takes a labelSelector or a fieldSelector, such as metadata.name!=none`,
     );
   }
-  const { dryRun, uid, resourceVersion, ...options } = deleteOptions(request);
+  const { dryRun, orphan, uid, resourceVersion, ...options } = deleteOptions(request);
   if (uid ?? resourceVersion)
     throw refuse.badRequest('preconditions are for one document, not for a collection');
   const page = context.store.list(definition.kind, selection);
+  if (orphan) refuseOrphans(context, definition, page.items);
   const writes = page.items.map((document): Write => {
     const reference = { kind: document.kind, name: document.metadata.name };
     return { verb: 'delete', reference, uid: document.metadata.uid, ...options };
   });
   const results =
     writes.length > 0 ? await writeAudited(context, request, writes, authorOf(request), { dryRun }) : [];
-  return {
-    kind: `${definition.kind}List`,
-    apiVersion: API_VERSION,
-    metadata: { resourceVersion: String(context.store.version) },
-    items: results.map((result) => shown(definition, request, result.document)),
-  };
+  const metadata = { resourceVersion: String(context.store.version) };
+  return formOf(context, definition, request).list(
+    metadata,
+    results.map(({ document }) => document),
+  );
 }
 
 interface DeleteOptions {
@@ -214,6 +234,8 @@ interface DeleteOptions {
   resourceVersion?: string;
   deleteData?: boolean;
   dryRun: boolean;
+  /** Children are to stay. */
+  orphan: boolean;
 }
 
 const DELETE_FIELDS = new Set([
@@ -246,7 +268,42 @@ function deleteOptions(request: FastifyRequest): DeleteOptions {
     ...(preconditions as { uid?: string; resourceVersion?: string }),
     ...(query.flag('deleteData') && { deleteData: true }),
     dryRun: query.dryRun() || isDryRun(dryRun),
+    orphan: wantsOrphans(
+      body['propagationPolicy'] ?? query.text('propagationPolicy'),
+      body['orphanDependents'],
+    ),
   };
+}
+
+const POLICIES = ['Foreground', 'Background', 'Orphan'];
+
+/**
+ * Foreground and Background are the same here: what runs is torn down while the document still stands, and its children go
+ * when it is gone.
+ */
+function wantsOrphans(policy: unknown, orphanDependents: unknown): boolean {
+  if (policy !== undefined && !POLICIES.some((known) => known === policy)) {
+    const message = `must be one of ${POLICIES.join(', ')}, not ${JSON.stringify(policy)}`;
+    throw refuse.invalid(`propagationPolicy ${message}`, [{ field: 'propagationPolicy', message }]);
+  }
+  return policy === 'Orphan' || (policy === undefined && orphanDependents === true);
+}
+
+/** A child that reconcilers write stands for its owner alone: without it nothing would look after it any more. */
+function refuseOrphans(context: Context, definition: KindDefinition, documents: readonly Document[]): void {
+  const owners = new Map(documents.map(({ metadata }) => [metadata.uid, metadata.name]));
+  for (const { kind, writtenBy } of context.kinds) {
+    if (writtenBy !== 'reconcilers') continue;
+    for (const child of context.store.list(kind).items) {
+      const owner = child.metadata.ownerReferences?.find(({ uid }) => owners.has(uid));
+      if (!owner) continue;
+      const message = `Orphan is not possible: ${kind.toLowerCase()}/${child.metadata.name} is written for ${definition.singular}/${owner.name} by Holdfast itself and cannot stand alone; delete with Background, or keep the data by not deleting`;
+      throw refuse.invalid(message, [{ field: 'propagationPolicy', message }], {
+        kind: definition.kind,
+        name: owner.name,
+      });
+    }
+  }
 }
 
 async function write(context: Context, request: FastifyRequest, write: Write): Promise<WriteResult> {
@@ -256,6 +313,11 @@ async function write(context: Context, request: FastifyRequest, write: Write): P
   return result;
 }
 
-function shown(definition: KindDefinition, request: FastifyRequest, document: Document): unknown {
-  return formOf(definition, new Query(request.url)).render(document);
+function shown(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+  document: Document,
+): unknown {
+  return formOf(context, definition, request).render(document);
 }
