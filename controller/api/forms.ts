@@ -8,6 +8,8 @@ import { API_VERSION, type Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
+import type { Store } from '../store/types.ts';
+import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
 
@@ -37,14 +39,23 @@ const META_VERSIONS = ['v1', 'v1beta1'];
 const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMetadata';
 
 /** Throws 406 where the client takes nothing that there is. */
-export function formOf({ clock }: { clock: Clock }, definition: KindDefinition, asked: Asked): Form {
+export function formOf(
+  { clock, store }: { clock: Clock; store: Store },
+  definition: KindDefinition,
+  asked: Asked,
+): Form {
   const query = new Query(asked.url);
-  const whole = wholeForm(definition, query);
+  // Our own command line has no use for it, and people want to read what it prints.
+  const isCli = asked.headers['x-holdfast-via'] === 'cli';
+  const owners = isCli ? plain : (document: Document) => managedFields(store, document);
+  const whole = wholeForm(definition, query, owners);
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
   return whole;
 }
+
+const plain = (document: Document) => document;
 
 /** The first of the alternatives that there is, in the client's order. */
 function negotiated(accept: string | undefined): { as: string; version: string } {
@@ -65,11 +76,12 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
-function wholeForm(definition: KindDefinition, query: Query): Form {
+function wholeForm(definition: KindDefinition, query: Query, owners: (document: Document) => Document): Form {
   const open = query.flag('showSecrets');
-  const render = (document: Document) => (definition.secret && !open ? hideSecrets(document) : document);
+  const hides = definition.secret && !open;
+  const render = (document: Document) => owners(hides ? hideSecrets(document) : document);
   return {
-    name: open ? 'open' : 'full',
+    name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
     type: { apiVersion: API_VERSION, kind: definition.kind },
     render,
     list: (metadata, documents) => ({

@@ -104,7 +104,7 @@ async function create(
   reply: FastifyReply,
 ): Promise<unknown> {
   const document = asManifest(named(context, request.body), definition);
-  const result = await write(context, request, { verb: 'create', document });
+  const result = await write(context, request, { verb: 'create', document, manager: managerOf(request) });
   reply.code(201);
   return shown(context, definition, request, result.document);
 }
@@ -131,7 +131,7 @@ async function update(
   request: FastifyRequest,
 ): Promise<unknown> {
   const document = asManifest(request.body, definition, nameOf(request, definition));
-  const result = await write(context, request, { verb: 'update', document });
+  const result = await write(context, request, { verb: 'update', document, manager: managerOf(request) });
   return shown(context, definition, request, result.document);
 }
 
@@ -156,11 +156,18 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
         { field: 'fieldManager', message: 'is required for apply patch' },
       ]);
     }
-    return { verb: 'apply', document: asManifest(request.body, definition, name), manager };
+    const force = new Query(request.url).flag('force');
+    return { verb: 'apply', document: asManifest(request.body, definition, name), manager, force };
   }
   const reference = { kind: definition.kind, name: nameOf(request, definition) };
   if (type === PATCH_TYPE.json) {
-    return { verb: 'patch', reference, type: 'json', patch: asJsonPatch(request.body) as Json };
+    return {
+      verb: 'patch',
+      reference,
+      type: 'json',
+      patch: asJsonPatch(request.body) as Json,
+      manager: managerOf(request),
+    };
   }
   if (type !== PATCH_TYPE.merge) throw refuse.mediaType(Object.values(PATCH_TYPE));
   if (!isObject(request.body)) throw refuse.badRequest('a merge patch is an object');
@@ -170,8 +177,19 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
     reference,
     type: 'merge',
     patch: request.body as Json,
+    manager: managerOf(request),
     ...(resourceVersion !== undefined && { resourceVersion }),
   };
+}
+
+/** The name under which what is written is owned: as the client says, else the program that it is, as in Kubernetes. */
+function managerOf(request: FastifyRequest): string {
+  const given = new Query(request.url).text('fieldManager');
+  if (given === undefined)
+    return /^[\x21-\x2e\x30-\x7e]{1,128}/.exec(request.headers['user-agent'] ?? '')?.[0] ?? 'unknown';
+  if (/^[\x20-\x7e]{1,128}$/.test(given)) return given;
+  const message = 'must be at most 128 printable characters';
+  throw refuse.invalid(`fieldManager ${message}`, [{ field: 'fieldManager', message }]);
 }
 
 /** A merge patch that names metadata.resourceVersion is meant for that version only. */

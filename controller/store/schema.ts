@@ -62,6 +62,13 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (pool, value)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Who set which fields, by document; names of fields only.
+  CREATE TABLE ownership (
+    uid TEXT PRIMARY KEY,
+    managers ANY NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export interface MigrateOptions {
