@@ -36,6 +36,7 @@ import { Engine } from './engine/engine.ts';
 import { makePlan } from './engine/plan.ts';
 import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
+import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
 import { openStore } from './store/open-store.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
@@ -109,6 +110,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
       clock,
       containers: containerAccess(world.docker),
       ready: () => readinessChecks(store, world.docker),
+      metrics: () =>
+        controllerMetrics(
+          engine,
+          store,
+          kinds.map(({ kind }) => kind),
+        ),
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       doctor: () =>
         doctorChecks({

@@ -18,6 +18,7 @@ import { addExecRoute } from './exec.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHistoryRoutes } from './history.ts';
 import { type Admit, ROOT, remember, requireAccess, requireOpenSecrets } from './identity.ts';
+import { addMetrics, RequestMetrics } from './metrics.ts';
 import { addOpenApiRoutes } from './openapi.ts';
 import { addOperationRoutes } from './operations.ts';
 import { addResourceRoutes } from './resources.ts';
@@ -41,6 +42,7 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
     streams: new OpenStreams(limits.streams),
     texts: new EventTexts(),
     admit: door.admit,
+    requests: requestsOf(dependencies.store),
   };
   const server = fastify({
     // What it serves over TLS is what it serves without: the types of the two differ in nothing that is used here.
@@ -62,6 +64,7 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
   addLogLines(server, context);
   server.addHook('preClose', async () => context.streams.close());
   addDiscoveryRoutes(server, context);
+  addMetrics(server, context);
   addHealthRoutes(server, context);
   addOpenApiRoutes(server, context);
   addOperationRoutes(server, context);
@@ -73,6 +76,15 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
     addExecRoute(server, context, definition);
   }
   return server;
+}
+
+/** All listeners over one store count together. */
+const counted = new WeakMap<object, RequestMetrics>();
+
+function requestsOf(store: object): RequestMetrics {
+  const requests = counted.get(store) ?? new RequestMetrics();
+  counted.set(store, requests);
+  return requests;
 }
 
 /** Before the body is read: who asks, and whether the route is for them. A path that nobody has takes a login, too. */

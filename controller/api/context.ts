@@ -9,6 +9,7 @@ import type { Author } from '../store/types.ts';
 import type { ApiDependencies, ApiLimits } from './dependencies.ts';
 import type { EventTexts } from './events.ts';
 import { type Access, type Admit, identityOf } from './identity.ts';
+import type { RequestMetrics } from './metrics.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
 import type { OpenStreams } from './streams.ts';
@@ -18,6 +19,7 @@ export interface Context extends ApiDependencies {
   streams: OpenStreams;
   texts: EventTexts;
   admit: Admit;
+  requests: RequestMetrics;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;

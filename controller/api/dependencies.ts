@@ -86,6 +86,14 @@ export interface Certificate {
   ca: string;
 }
 
+/** One thing that is measured, as Prometheus has it. */
+export interface Metric {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge';
+  samples: { labels: Record<string, string>; value: number }[];
+}
+
 /** Where HTTPS is served. */
 export interface HttpsState {
   /** The Platform's spec asks for it. */
@@ -107,6 +115,8 @@ export interface ApiDependencies {
   https(): Promise<HttpsState & { ca: string }>;
   /** Cheap: asked for at each /readyz. */
   ready(): Check[];
+  /** Of queues, reconciles and the store, read when asked. Cheap. */
+  metrics(): Metric[];
   /** Of the program, such as 0.1.0. */
   version: string;
   log: Log;

@@ -64,7 +64,8 @@ export const metaDefinitions = (): Record<string, Definition> => ({
 });
 
 function objectMeta(): Definition {
-  const own = definitionOf({ $ref: 'common.json#/$defs/metadata' });
+  // A name is required only where there is no generateName, which cannot be said here.
+  const { required: _name, ...own } = definitionOf({ $ref: 'common.json#/$defs/metadata' });
   return { ...own, properties: { ...own.properties, ...FOREIGN } };
 }
 

@@ -61,6 +61,7 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
       },
       doctor: async () => [],
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
+      metrics: () => [],
       ready: () => [],
       version: '0.1.0',
       log,
