@@ -91,9 +91,10 @@ export function migrate(db: Database.Database, options: MigrateOptions): void {
     );
   }
   for (let version = present + 1; version <= migrations.length; version += 1) {
-    if (version > 1) copyBeside(db, path, `${path}.v${version - 1}`);
+    // A database that was made just now holds nothing to copy.
+    if (present > 0) copyBeside(db, path, `${path}.v${version - 1}`);
     step(db, version, migrations[version - 1] ?? '', now);
-    if (version > 1)
+    if (present > 0)
       log.info('the database has a new schema version', { version, copy: `${path}.v${version - 1}` });
   }
 }
