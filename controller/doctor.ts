@@ -27,6 +27,7 @@ export interface DoctorOptions {
   reading: Reading;
   stateFolder: string;
   authority: { caCertificatePath: string };
+  https(): { wanted: boolean; listening: { address: string; port: number }[]; problem?: string };
 }
 
 export async function doctorChecks(options: DoctorOptions): Promise<Check[]> {
@@ -41,6 +42,7 @@ export async function doctorChecks(options: DoctorOptions): Promise<Check[]> {
     }),
     await look('nginx', () => edge(reading)),
     await look('ports', () => ports(options)),
+    await look('https', async () => httpsApi(options.https())),
     await look('documents', async () => unready(store)),
     {
       name: 'authority',
@@ -48,6 +50,12 @@ export async function doctorChecks(options: DoctorOptions): Promise<Check[]> {
       message: `trust ${options.authority.caCertificatePath} to get no warning`,
     },
   ];
+}
+
+function httpsApi({ wanted, listening, problem }: ReturnType<DoctorOptions['https']>): string {
+  if (problem !== undefined) throw new Error(`the API does not listen for HTTPS everywhere: ${problem}`);
+  if (!wanted) return 'the API listens on its socket alone';
+  return `the API listens on ${listening.map(({ address, port }) => `${address}:${port}`).join(', ')}`;
 }
 
 async function look(name: string, check: () => Promise<string>): Promise<Check> {

@@ -25,7 +25,9 @@ import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
 import type { ApiDependencies } from './api/dependencies.ts';
+import { HttpsApi, type HttpsSettings } from './api/https.ts';
 import { startApi } from './api/start.ts';
+import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
 import { timestamp } from './clock.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
@@ -34,6 +36,7 @@ import { Engine } from './engine/engine.ts';
 import { makePlan } from './engine/plan.ts';
 import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
+import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
 import { openStore } from './store/open-store.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
@@ -97,17 +100,31 @@ export async function startController(options: ControllerOptions): Promise<Contr
     engine.start();
     const source = await startSource(options, store);
     closers.push(() => source.close());
-    const api = await startApi({
+    const certificate = apiCertificate({ stateFolder, clock, hostname: hostname() });
+    const dependencies: ApiDependencies = {
       store,
       kinds,
       validate,
       version,
       log,
       clock,
-      socketPath: options.socketPath,
       containers: containerAccess(world.docker),
       ready: () => readinessChecks(store, world.docker),
-      doctor: () => doctorChecks({ store, reading: world.reading, stateFolder, authority: world.authority }),
+      metrics: () =>
+        controllerMetrics(
+          engine,
+          store,
+          kinds.map(({ kind }) => kind),
+        ),
+      https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
+      doctor: () =>
+        doctorChecks({
+          store,
+          reading: world.reading,
+          stateFolder,
+          authority: world.authority,
+          https: () => https.state(),
+        }),
       plan: (documents, deletions, author) =>
         makePlan({
           store,
@@ -121,8 +138,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
           deletions,
           manager: 'holdfast',
         }),
-    });
+    };
+    const https = new HttpsApi({ ...dependencies, certificate });
+    closers.push(() => https.close());
+    const api = await startApi({ ...dependencies, socketPath: options.socketPath });
     closers.push(() => api.close());
+    await followHttpsSettings(store, https);
     log.info('the controller runs', {
       version,
       state: stateFolder,
@@ -200,6 +221,26 @@ function keepPlatform(store: SqliteStore, log: Log): void {
       ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
     },
   });
+}
+
+/** Listens for HTTPS as the Platform says, now and whenever it changes. */
+async function followHttpsSettings(store: SqliteStore, https: HttpsApi): Promise<void> {
+  let last = '';
+  const set = async (platform: Document | undefined) => {
+    const settings = httpsSettings(platform);
+    const text = JSON.stringify(settings ?? null);
+    if (text === last) return;
+    last = text;
+    await https.set(settings);
+  };
+  const onChange = ({ document }: { document: Document }) => void set(document);
+  store.watch({ kind: 'Platform', fromVersion: store.version, onChange });
+  await set(store.get('Platform', 'platform'));
+}
+
+function httpsSettings(platform: Document | undefined): HttpsSettings | undefined {
+  const api = (platform?.spec as PlatformSpec | undefined)?.api;
+  return api && { port: api.port ?? 6443, addresses: api.addresses ?? ['127.0.0.1'] };
 }
 
 /** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */

@@ -28,6 +28,21 @@ export interface PlatformSpec {
     addresses?: string[];
   };
   /**
+   * Where the API listens for HTTPS with tokens, beside its Unix socket. Absent: nowhere.
+   */
+  api?: {
+    /**
+     * Default 6443.
+     */
+    port?: number;
+    /**
+     * Addresses to listen on. Default: 127.0.0.1.
+     *
+     * Items: An IP address. 0.0.0.0 and :: are all.
+     */
+    addresses?: string[];
+  };
+  /**
    * The network of all containers.
    */
   network?: {
@@ -681,6 +696,63 @@ export interface SecretStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+}
+
+/**
+ * Whose token it is and what it may do.
+ */
+export interface TokenSpec {
+  /**
+   * Who acts with it; stands in the history.
+   */
+  user: string;
+  /**
+   * read: get, list, watch and logs, with secret values hidden. write: that, changes and exec, but no Tokens. admin: everything that root may.
+   *
+   * Items: read, write or admin.
+   */
+  scopes: ('read' | 'write' | 'admin')[];
+  /**
+   * The kinds that it is for. Default: all. Not with the scope admin.
+   *
+   * Items: A kind such as App.
+   */
+  kinds?: string[];
+  /**
+   * From then on it is refused. Default: never.
+   */
+  expiresAt?: string;
+  /**
+   * SHA-256 of the token, in hex.
+   */
+  hash: string;
+  /**
+   * true: refused until it is taken off.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only the API writes it.
+ */
+export interface TokenStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * When it last let somebody in, to the minute.
+   */
+  lastUsedAt?: string;
 }
 
 /**

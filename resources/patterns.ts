@@ -21,5 +21,8 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$': `must be a host name: ${LETTERS}; dots between parts`,
   '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?$':
     'must be bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T, such as 512Mi',
+  '^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$': 'must be a login name: letters, digits and _ . @ + -, at most 64',
+  '^[A-Z][A-Za-z]{0,62}$': 'must be the name of a kind, such as App',
+  '^[0-9a-f]{64}$': 'must be a SHA-256 in 64 hexadecimal digits',
   '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',
 };

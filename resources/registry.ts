@@ -9,11 +9,13 @@ import { platformKind } from './platform.ts';
 import { secretKind } from './secret.ts';
 import { siteKind } from './site.ts';
 import { sourceKind } from './source.ts';
+import { tokenKind } from './token.ts';
 
 export const kinds: readonly KindDefinition[] = [
   platformKind,
   appKind,
   secretKind,
+  tokenKind,
   siteKind,
   sourceKind,
   eventKind,

@@ -18,9 +18,14 @@ export const CONTAINER_KIND = 'App';
 const FIRST_LINE = 250;
 
 export function addLogRoutes(server: FastifyInstance, context: Context, definition: KindDefinition): void {
-  path(server, `${GROUP_PATH}/${definition.plural}/:name/log`, {
-    GET: (request, reply) => log(context, definition, request, reply),
-  });
+  path(
+    server,
+    `${GROUP_PATH}/${definition.plural}/:name/log`,
+    {
+      GET: (request, reply) => log(context, definition, request, reply),
+    },
+    { kind: definition },
+  );
 }
 
 async function log(

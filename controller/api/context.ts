@@ -8,6 +8,8 @@ import type { KindDefinition } from '../../resources/kind.ts';
 import type { Author } from '../store/types.ts';
 import type { ApiDependencies, ApiLimits } from './dependencies.ts';
 import type { EventTexts } from './events.ts';
+import { type Access, type Admit, identityOf } from './identity.ts';
+import type { RequestMetrics } from './metrics.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
 import type { OpenStreams } from './streams.ts';
@@ -16,6 +18,8 @@ export interface Context extends ApiDependencies {
   limits: ApiLimits;
   streams: OpenStreams;
   texts: EventTexts;
+  admit: Admit;
+  requests: RequestMetrics;
 }
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
@@ -27,12 +31,34 @@ export function path(
   server: FastifyInstance,
   url: string,
   handlers: Partial<Record<Method, Handler>>,
-  options: { bodyLimit?: number } = {},
+  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access } = {},
 ): void {
   const allowed = METHODS.filter((method) => handlers[method]);
   for (const method of METHODS) {
     const handler = handlers[method] ?? refuseMethod(allowed);
-    server.route({ method, url, handler: async (request, reply) => handler(request, reply), ...options });
+    server.route({
+      method,
+      url,
+      handler: async (request, reply) => handler(request, reply),
+      config: { need: { access: options.access ?? accessOf(method), kind: options.kind } },
+      ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
+    });
+  }
+}
+
+function accessOf(method: Method): Access {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' ? 'read' : 'write';
+}
+
+/** What the route of a request takes; a route that says nothing is for admins. */
+export interface Need {
+  access: Access;
+  kind?: KindDefinition | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    need?: Need;
   }
 }
 
@@ -44,11 +70,13 @@ function refuseMethod(allowed: readonly Method[]): Handler {
 }
 
 /**
- * By way of the socket only root can ask; the header says which person root was for. `doing` is what the request itself is a
- * reason of; a person's own words come after it.
+ * By way of the socket only root can ask, and the header says which person root was for; a token has its user. `doing` is what the
+ * request itself is a reason of; a person's own words come after it.
  */
 export function authorOf(request: FastifyRequest, doing?: string): Author {
-  const user = header(request, 'x-holdfast-user') ?? 'root';
+  const identity = identityOf(request);
+  const isRoot = identity.token === undefined;
+  const user = (isRoot ? header(request, 'x-holdfast-user') : undefined) ?? identity.user;
   if (!/^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$/.test(user)) {
     throw refuse.badRequest('X-Holdfast-User must be a login name of at most 64 characters');
   }
@@ -57,7 +85,7 @@ export function authorOf(request: FastifyRequest, doing?: string): Author {
   if (words.length > 1024) {
     throw refuse.badRequest('reason is longer than 1024 characters');
   }
-  const via = header(request, 'x-holdfast-via') === 'cli' ? 'cli' : 'api';
+  const via = isRoot && header(request, 'x-holdfast-via') === 'cli' ? 'cli' : 'api';
   return { user, via, ...(words !== '' && { reason: words }) };
 }
 

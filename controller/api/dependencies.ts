@@ -78,6 +78,31 @@ export const LIMITS: ApiLimits = {
   documents: 16 * 1024 * 1024,
 };
 
+/** PEM texts. */
+export interface Certificate {
+  key: string;
+  cert: string;
+  /** Of the authority that signed it. */
+  ca: string;
+}
+
+/** One thing that is measured, as Prometheus has it. */
+export interface Metric {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge';
+  samples: { labels: Record<string, string>; value: number }[];
+}
+
+/** Where HTTPS is served. */
+export interface HttpsState {
+  /** The Platform's spec asks for it. */
+  wanted: boolean;
+  listening: { address: string; port: number }[];
+  /** Why not everywhere, and what to do. */
+  problem?: string;
+}
+
 export interface ApiDependencies {
   store: Store;
   kinds: readonly KindDefinition[];
@@ -86,8 +111,12 @@ export interface ApiDependencies {
   plan(documents: Manifest[], deletions: Reference[], author: Author): Promise<Plan>;
   containers: ContainerAccess;
   doctor(): Promise<Check[]>;
+  /** For clients over HTTPS: where it is served, and the certificate of the authority that they must trust. */
+  https(): Promise<HttpsState & { ca: string }>;
   /** Cheap: asked for at each /readyz. */
   ready(): Check[];
+  /** Of queues, reconciles and the store, read when asked. Cheap. */
+  metrics(): Metric[];
   /** Of the program, such as 0.1.0. */
   version: string;
   log: Log;

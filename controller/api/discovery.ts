@@ -21,7 +21,8 @@ export function addDiscoveryRoutes(server: FastifyInstance, context: Context): v
     [`/apis/${API_VERSION}`]: resources,
     '/version': versionInfo(context.version),
   };
-  for (const [url, answer] of Object.entries(answers)) path(server, url, { GET: () => answer });
+  for (const [url, answer] of Object.entries(answers))
+    path(server, url, { GET: () => answer }, { access: 'any' });
 }
 
 const READ = ['get', 'list', 'watch'];
@@ -36,6 +37,13 @@ function resourceList(kinds: readonly KindDefinition[]): object {
     verbs: definition.writtenBy === 'people' ? WRITE : READ,
     ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
   }));
+  const statuses = kinds.map((definition) => ({
+    name: `${definition.plural}/status`,
+    singularName: '',
+    namespaced: false,
+    kind: definition.kind,
+    verbs: ['get'],
+  }));
   const containers = kinds.find((definition) => definition.kind === CONTAINER_KIND);
   const subresources = ['log', 'exec'].map((name) => ({
     name: `${containers?.plural}/${name}`,
@@ -48,7 +56,7 @@ function resourceList(kinds: readonly KindDefinition[]): object {
     kind: 'APIResourceList',
     apiVersion: 'v1',
     groupVersion: API_VERSION,
-    resources: containers ? [...resources, ...subresources] : resources,
+    resources: containers ? [...resources, ...statuses, ...subresources] : [...resources, ...statuses],
   };
 }
 

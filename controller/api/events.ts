@@ -2,7 +2,6 @@
  * The text of watch events. A change is made into bytes once for all watchers that want the same form, so that a thousand
  * watchers cost a thousand writes and one serialisation. Bounded in bytes: the oldest texts go first.
  */
-import type { KindDefinition } from '../../resources/kind.ts';
 import type { Change } from '../store/types.ts';
 import type { Form } from './forms.ts';
 
@@ -41,10 +40,9 @@ export function eventLine(type: string, object: unknown): Buffer {
 }
 
 /** Says that everything up to this version was sent, with nothing else in it. */
-export function bookmarkLine(definition: KindDefinition, version: number, initial: boolean): Buffer {
+export function bookmarkLine({ type }: Form, version: number, initial: boolean): Buffer {
   return eventLine('BOOKMARK', {
-    apiVersion: 'holdfast.dev/v1',
-    kind: definition.kind,
+    ...type,
     metadata: {
       resourceVersion: String(version),
       creationTimestamp: null,

@@ -13,6 +13,7 @@ import { CHANNEL, encodeFrame, FrameDecoder, UPGRADE_PROTOCOL } from '../frames.
 import { isObject } from './body.ts';
 import { type Context, path } from './context.ts';
 import type { ExecSession } from './dependencies.ts';
+import { requireAccess } from './identity.ts';
 import { Query } from './query.ts';
 import { GROUP_PATH } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
@@ -21,13 +22,18 @@ const LARGEST_PAYLOAD = 64 * 1024;
 
 export function addExecRoute(server: FastifyInstance, context: Context, definition: KindDefinition): void {
   const collection = `${GROUP_PATH}/${definition.plural}`;
-  path(server, `${collection}/:name/exec`, {
-    GET: () => {
-      throw refuse.badRequest(
-        `exec needs the headers "Connection: Upgrade" and "Upgrade: ${UPGRADE_PROTOCOL}"`,
-      );
+  path(
+    server,
+    `${collection}/:name/exec`,
+    {
+      GET: () => {
+        throw refuse.badRequest(
+          `exec needs the headers "Connection: Upgrade" and "Upgrade: ${UPGRADE_PROTOCOL}"`,
+        );
+      },
     },
-  });
+    { access: 'write', kind: definition },
+  );
   server.server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     open(context, definition, request, socket, head).catch((error: unknown) =>
@@ -43,6 +49,8 @@ async function open(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
+  const identity = await context.admit(request);
+  requireAccess(identity, 'write', definition);
   const url = request.url ?? '';
   const query = new Query(url);
   const app = appOf(context, definition, request, url.split('?', 1)[0] ?? '');

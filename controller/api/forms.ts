@@ -1,19 +1,158 @@
 /**
- * How documents look in an answer. One form now; tables and bare metadata are others of the same shape. Lists, single
- * documents and watches all go through a form, so that nothing gets out unhidden by another door.
+ * How documents look in an answer: whole, as rows of a table, or as bare metadata; the client says which by Accept. Lists,
+ * single documents and watches all go through a form, so that nothing gets out unhidden by another door.
  */
-import type { Document } from '../../resources/document.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { cell } from '../../resources/columns.ts';
+import { API_VERSION, type Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
+import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
-import type { Query } from './query.ts';
+import type { Store } from '../store/types.ts';
+import { managedFields } from './managed-fields.ts';
+import { Query } from './query.ts';
+import { refuse } from './status.ts';
+
+/** What a list says of itself. */
+export interface ListMeta {
+  resourceVersion: string;
+  continue?: string;
+  remainingItemCount?: number;
+}
 
 /** The name keeps texts of different forms apart. */
 export interface Form {
   name: string;
+  /** What bookmarks are called in it. */
+  type: { apiVersion: string; kind: string };
   render(document: Document): unknown;
+  list(metadata: ListMeta, documents: readonly Document[]): unknown;
 }
 
-export function formOf(definition: KindDefinition, query: Query): Form {
-  if (query.flag('showSecrets')) return { name: 'open', render: (document) => document };
-  return { name: 'full', render: definition.secret ? hideSecrets : (document) => document };
+interface Asked {
+  url: string;
+  headers: IncomingHttpHeaders;
+}
+
+const META_GROUP = 'meta.k8s.io';
+const META_VERSIONS = ['v1', 'v1beta1'];
+const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMetadata';
+
+/** Throws 406 where the client takes nothing that there is. */
+export function formOf(
+  { clock, store }: { clock: Clock; store: Store },
+  definition: KindDefinition,
+  asked: Asked,
+): Form {
+  const query = new Query(asked.url);
+  // Our own command line has no use for it, and people want to read what it prints.
+  const isCli = asked.headers['x-holdfast-via'] === 'cli';
+  const owners = isCli ? plain : (document: Document) => managedFields(store, document);
+  const whole = wholeForm(definition, query, owners);
+  const { as, version } = negotiated(asked.headers.accept);
+  if (as === 'Table') return tableForm(definition, query, whole, version, clock);
+  if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
+  return whole;
+}
+
+const plain = (document: Document) => document;
+
+/** The first of the alternatives that there is, in the client's order. */
+function negotiated(accept: string | undefined): { as: string; version: string } {
+  if (accept === undefined || accept.trim() === '') return { as: '', version: '' };
+  for (const alternative of accept.split(',')) {
+    const [type = '', ...parameters] = alternative.split(';').map((part) => part.trim());
+    if (!['application/json', 'application/*', '*/*'].includes(type.toLowerCase())) continue;
+    const values = new Map(
+      parameters.map((part): [string, string] => [part.split('=', 1)[0] ?? '', part.replace(/^[^=]*=?/, '')]),
+    );
+    const as = values.get('as') ?? '';
+    const version = values.get('v') ?? 'v1';
+    if (as === '') return { as, version };
+    const isKnown = ['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'].includes(as);
+    const isOurs = (values.get('g') ?? META_GROUP) === META_GROUP && META_VERSIONS.includes(version);
+    if (isKnown && isOurs) return { as, version };
+  }
+  throw refuse.notAcceptable(OFFERED);
+}
+
+function wholeForm(definition: KindDefinition, query: Query, owners: (document: Document) => Document): Form {
+  const open = query.flag('showSecrets');
+  const hides = definition.secret && !open;
+  const render = (document: Document) => owners(hides ? hideSecrets(document) : document);
+  return {
+    name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
+    type: { apiVersion: API_VERSION, kind: definition.kind },
+    render,
+    list: (metadata, documents) => ({
+      kind: `${definition.kind}List`,
+      apiVersion: API_VERSION,
+      metadata,
+      items: documents.map(render),
+    }),
+  };
+}
+
+function metadataForm(whole: Form, version: string): Form {
+  const type = { apiVersion: `${META_GROUP}/${version}`, kind: 'PartialObjectMetadata' };
+  const render = (document: Document) => metadataOf(whole, type, document);
+  return {
+    name: `${whole.name} metadata ${version}`,
+    type,
+    render,
+    list: (metadata, documents) => ({
+      ...type,
+      kind: 'PartialObjectMetadataList',
+      metadata,
+      items: documents.map(render),
+    }),
+  };
+}
+
+/** Through the whole form, which takes secrets out of annotations. */
+function metadataOf(whole: Form, type: Form['type'], document: Document): object {
+  return { ...type, metadata: (whole.render(document) as Document).metadata };
+}
+
+/** What stands in each row beside its cells. */
+const INCLUDED = ['Metadata', 'Object', 'None'];
+
+function tableForm(
+  definition: KindDefinition,
+  query: Query,
+  whole: Form,
+  version: string,
+  clock: Clock,
+): Form {
+  const type = { apiVersion: `${META_GROUP}/${version}`, kind: 'Table' };
+  const included = query.text('includeObject') ?? 'Metadata';
+  if (!INCLUDED.includes(included)) {
+    throw refuse.badRequest(`includeObject is "${included}"; it can be ${INCLUDED.join(', ')}`);
+  }
+  const partial = { apiVersion: `${META_GROUP}/${version}`, kind: 'PartialObjectMetadata' };
+  const objectOf = (document: Document) =>
+    included === 'Object' ? whole.render(document) : metadataOf(whole, partial, document);
+  const row = (document: Document) => ({
+    cells: definition.columns.map((column) => cell(column, document, clock.now())),
+    ...(included !== 'None' && { object: objectOf(document) }),
+  });
+  const columnDefinitions = definition.columns.map(({ name, description = '', wide }) => ({
+    name,
+    type: 'string',
+    format: name === 'NAME' ? 'name' : '',
+    description,
+    priority: wide ? 1 : 0,
+  }));
+  const list: Form['list'] = (metadata, documents) => ({
+    ...type,
+    metadata,
+    columnDefinitions,
+    rows: documents.map(row),
+  });
+  return {
+    name: `${whole.name} table ${version} ${included}`,
+    type,
+    list,
+    render: (document) => list({ resourceVersion: document.metadata.resourceVersion }, [document]),
+  };
 }

@@ -10,9 +10,11 @@ import { Query } from './query.ts';
 export function addHealthRoutes(server: FastifyInstance, context: Context): void {
   const alive = (): Check[] => [{ name: 'ping', ok: true, message: 'ok' }];
   const ready = (): Check[] => [...alive(), ...context.ready()];
-  path(server, '/livez', { GET: (request, reply) => answer('livez', alive(), request, reply) });
-  path(server, '/healthz', { GET: (request, reply) => answer('healthz', alive(), request, reply) });
-  path(server, '/readyz', { GET: (request, reply) => answer('readyz', ready(), request, reply) });
+  const checks = { livez: alive, healthz: alive, readyz: ready };
+  for (const [name, look] of Object.entries(checks)) {
+    const get = (request: FastifyRequest, reply: FastifyReply) => answer(name, look(), request, reply);
+    path(server, `/${name}`, { GET: get }, { access: 'public' });
+  }
 }
 
 function answer(name: string, checks: Check[], request: FastifyRequest, reply: FastifyReply): string {

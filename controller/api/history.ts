@@ -7,6 +7,7 @@ import type { Document, Manifest } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import { hideRevision } from '../store/secrets.ts';
 import { StoreError } from '../store/types.ts';
+import { writeAudited } from './audit.ts';
 import { isObject } from './body.ts';
 import { authorOf, type Context, found, nameOf, path } from './context.ts';
 import { formOf } from './forms.ts';
@@ -20,8 +21,18 @@ export function addHistoryRoutes(
   definition: KindDefinition,
 ): void {
   const document = `${GROUP_PATH}/${definition.plural}/:name`;
-  path(server, `${document}/history`, { GET: (request) => history(context, definition, request) });
-  path(server, `${document}/rollback`, { POST: (request) => rollback(context, definition, request) });
+  path(
+    server,
+    `${document}/history`,
+    { GET: (request) => history(context, definition, request) },
+    { kind: definition },
+  );
+  path(
+    server,
+    `${document}/rollback`,
+    { POST: (request) => rollback(context, definition, request) },
+    { kind: definition },
+  );
 }
 
 function history(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
@@ -46,8 +57,8 @@ async function rollback(
     const present = found(context, definition, name);
     const document = earlier(context, definition, present, to, resourceVersion);
     try {
-      const [result] = await context.store.write([{ verb: 'update', document }], author, options);
-      return formOf(definition, query).render(result?.document ?? present);
+      const [result] = await writeAudited(context, request, [{ verb: 'update', document }], author, options);
+      return formOf(context, definition, request).render(result?.document ?? present);
     } catch (error) {
       // A status was written in between. Only a client that named a version wants to hear of it.
       const again = error instanceof StoreError && error.reason === 'Conflict' && attempt < 5;

@@ -4,9 +4,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Manifest, Reference } from '../../resources/document.ts';
 import type { FieldCause, Write } from '../store/types.ts';
+import { writeAudited } from './audit.ts';
 import { asManifests, isObject } from './body.ts';
 import { authorOf, type Context, path } from './context.ts';
 import { formOf } from './forms.ts';
+import { identityOf, requireAccess, requireKind } from './identity.ts';
 import { isDryRun, Query } from './query.ts';
 import { refuse } from './status.ts';
 
@@ -16,7 +18,13 @@ export function addOperationRoutes(server: FastifyInstance, context: Context): v
   const large = { bodyLimit: context.limits.documents };
   path(server, `${FOLDER}/apply`, { POST: (request) => apply(context, request) }, large);
   path(server, `${FOLDER}/plan`, { POST: (request) => plan(context, request) }, large);
-  path(server, `${FOLDER}/doctor`, { GET: async () => ({ checks: await context.doctor() }) });
+  path(
+    server,
+    `${FOLDER}/doctor`,
+    { GET: async () => ({ checks: await context.doctor() }) },
+    { access: 'host' },
+  );
+  path(server, `${FOLDER}/https`, { GET: () => context.https() }, { access: 'any' });
 }
 
 /** All of the documents or none. */
@@ -24,16 +32,18 @@ async function apply(context: Context, request: FastifyRequest): Promise<unknown
   const query = new Query(request.url);
   const { documents, manager, dryRun } = body(request, ['documents', 'manager', 'dryRun']);
   const manifests = asManifests(documents, 'documents');
+  requireKinds(request, manifests);
   if (typeof manager !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(manager)) {
     throw refuse.badRequest('"manager" must name who applies, in 1 to 128 characters without spaces');
   }
   const writes = manifests.map((document): Write => ({ verb: 'apply', document, manager }));
   const options = { dryRun: wantsDryRun(dryRun) || query.dryRun() };
-  const results = writes.length > 0 ? await context.store.write(writes, authorOf(request), options) : [];
+  const results =
+    writes.length > 0 ? await writeAudited(context, request, writes, authorOf(request), options) : [];
   return {
     results: results.map(({ outcome, document }) => {
       const definition = context.kinds.find((entry) => entry.kind === document.kind);
-      const shown = definition ? formOf(definition, query).render(document) : document;
+      const shown = definition ? formOf(context, definition, request).render(document) : document;
       return { kind: document.kind, name: document.metadata.name, outcome, document: shown };
     }),
   };
@@ -43,9 +53,17 @@ async function apply(context: Context, request: FastifyRequest): Promise<unknown
 async function plan(context: Context, request: FastifyRequest): Promise<unknown> {
   const { documents, delete: deletions } = body(request, ['documents', 'delete']);
   const manifests = documents === undefined ? [] : asManifests(documents, 'documents');
+  requireKinds(request, manifests);
   refuseInvalid(context, manifests);
   const references = deletions === undefined ? [] : asReferences(context, deletions);
+  // A plan follows every child of every kind.
+  requireAccess(identityOf(request), 'host');
   return context.plan(manifests, references, authorOf(request));
+}
+
+function requireKinds(request: FastifyRequest, manifests: readonly Manifest[]): void {
+  const identity = identityOf(request);
+  for (const { kind } of manifests) requireKind(identity, kind);
 }
 
 function refuseInvalid(context: Context, manifests: readonly Manifest[]): void {

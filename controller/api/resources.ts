@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API_VERSION, type Document, type Json } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import { StoreError, type Write, type WriteResult } from '../store/types.ts';
+import { writeAudited } from './audit.ts';
 import { asJsonPatch, asManifest, isObject, mediaType, PATCH_TYPE } from './body.ts';
 import { authorOf, type Context, found, nameOf, newNameOf, path } from './context.ts';
 import { formOf } from './forms.ts';
@@ -21,22 +22,39 @@ export function addResourceRoutes(
   definition: KindDefinition,
 ): void {
   const collection = `${GROUP_PATH}/${definition.plural}`;
-  path(server, collection, {
-    GET: (request, reply) => listOrWatch(context, definition, request, reply),
-    POST: (request, reply) => create(context, definition, request, reply),
-    DELETE: (request) => deleteCollection(context, definition, request),
-  });
-  path(server, `${collection}/:name`, {
-    GET: (request) => get(context, definition, request),
-    PUT: (request) => update(context, definition, request),
-    PATCH: (request, reply) => patch(context, definition, request, reply),
-    DELETE: (request) => remove(context, definition, request),
-  });
+  path(
+    server,
+    collection,
+    {
+      GET: (request, reply) => listOrWatch(context, definition, request, reply),
+      POST: (request, reply) => create(context, definition, request, reply),
+      DELETE: (request) => deleteCollection(context, definition, request),
+    },
+    { kind: definition },
+  );
+  path(
+    server,
+    `${collection}/:name`,
+    {
+      GET: (request) => get(context, definition, request),
+      PUT: (request) => update(context, definition, request),
+      PATCH: (request, reply) => patch(context, definition, request, reply),
+      DELETE: (request) => remove(context, definition, request),
+    },
+    { kind: definition },
+  );
+  // Only reconcilers write it, and they do so by the store.
+  path(
+    server,
+    `${collection}/:name/status`,
+    { GET: (request) => get(context, definition, request) },
+    { kind: definition },
+  );
 }
 
 function get(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
   const document = found(context, definition, nameOf(request, definition));
-  return formOf(definition, new Query(request.url)).render(document);
+  return formOf(context, definition, request).render(document);
 }
 
 function listOrWatch(
@@ -47,13 +65,14 @@ function listOrWatch(
 ): unknown {
   const query = new Query(request.url);
   if (query.flag('watch')) {
-    serveWatch(context, definition, query, reply);
+    serveWatch(context, definition, request, reply);
     return reply;
   }
-  return list(context, definition, query);
+  return list(context, definition, request);
 }
 
-function list(context: Context, definition: KindDefinition, query: Query): unknown {
+function list(context: Context, definition: KindDefinition, request: FastifyRequest): unknown {
+  const query = new Query(request.url);
   const limit = query.count('limit');
   const from = query.text('continue');
   const page = context.store.list(definition.kind, {
@@ -70,17 +89,12 @@ function list(context: Context, definition: KindDefinition, query: Query): unkno
       `only version ${page.resourceVersion} can be listed; list without a version`,
     );
   }
-  const form = formOf(definition, query);
-  return {
-    kind: `${definition.kind}List`,
-    apiVersion: API_VERSION,
-    metadata: {
-      resourceVersion: page.resourceVersion,
-      ...(page.continue !== undefined && { continue: page.continue }),
-      ...(page.remainingItemCount !== undefined && { remainingItemCount: page.remainingItemCount }),
-    },
-    items: page.items.map((document) => form.render(document)),
+  const metadata = {
+    resourceVersion: page.resourceVersion,
+    ...(page.continue !== undefined && { continue: page.continue }),
+    ...(page.remainingItemCount !== undefined && { remainingItemCount: page.remainingItemCount }),
   };
+  return formOf(context, definition, request).list(metadata, page.items);
 }
 
 async function create(
@@ -89,11 +103,27 @@ async function create(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const document = asManifest(request.body, definition);
-  const result = await write(context, request, { verb: 'create', document });
+  const document = asManifest(named(context, request.body), definition);
+  const result = await write(context, request, { verb: 'create', document, manager: managerOf(request) });
   reply.code(201);
-  return shown(definition, request, result.document);
+  return shown(context, definition, request, result.document);
 }
+
+/** `metadata.generateName`: a name that begins with it. Two that draw the same five letters: one is told to try again. */
+function named(context: Context, body: unknown): unknown {
+  const metadata = isObject(body) ? body['metadata'] : undefined;
+  if (!isObject(body) || !isObject(metadata) || typeof metadata['generateName'] !== 'string') return body;
+  const { generateName, ...rest } = metadata;
+  if (rest['name'] !== undefined && rest['name'] !== '') return { ...body, metadata: rest };
+  const letters = Array.from(
+    { length: 5 },
+    () => LETTERS[Math.floor(context.clock.random() * LETTERS.length)],
+  );
+  return { ...body, metadata: { ...rest, name: `${generateName.slice(0, 58)}${letters.join('')}` } };
+}
+
+/** Without vowels, which make words, and without what looks like something else. */
+const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 
 async function update(
   context: Context,
@@ -101,8 +131,8 @@ async function update(
   request: FastifyRequest,
 ): Promise<unknown> {
   const document = asManifest(request.body, definition, nameOf(request, definition));
-  const result = await write(context, request, { verb: 'update', document });
-  return shown(definition, request, result.document);
+  const result = await write(context, request, { verb: 'update', document, manager: managerOf(request) });
+  return shown(context, definition, request, result.document);
 }
 
 async function patch(
@@ -113,7 +143,7 @@ async function patch(
 ): Promise<unknown> {
   const result = await write(context, request, asPatch(definition, request));
   if (result.outcome === 'created') reply.code(201);
-  return shown(definition, request, result.document);
+  return shown(context, definition, request, result.document);
 }
 
 function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
@@ -126,11 +156,18 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
         { field: 'fieldManager', message: 'is required for apply patch' },
       ]);
     }
-    return { verb: 'apply', document: asManifest(request.body, definition, name), manager };
+    const force = new Query(request.url).flag('force');
+    return { verb: 'apply', document: asManifest(request.body, definition, name), manager, force };
   }
   const reference = { kind: definition.kind, name: nameOf(request, definition) };
   if (type === PATCH_TYPE.json) {
-    return { verb: 'patch', reference, type: 'json', patch: asJsonPatch(request.body) as Json };
+    return {
+      verb: 'patch',
+      reference,
+      type: 'json',
+      patch: asJsonPatch(request.body) as Json,
+      manager: managerOf(request),
+    };
   }
   if (type !== PATCH_TYPE.merge) throw refuse.mediaType(Object.values(PATCH_TYPE));
   if (!isObject(request.body)) throw refuse.badRequest('a merge patch is an object');
@@ -140,8 +177,19 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
     reference,
     type: 'merge',
     patch: request.body as Json,
+    manager: managerOf(request),
     ...(resourceVersion !== undefined && { resourceVersion }),
   };
+}
+
+/** The name under which what is written is owned: as the client says, else the program that it is, as in Kubernetes. */
+function managerOf(request: FastifyRequest): string {
+  const given = new Query(request.url).text('fieldManager');
+  if (given === undefined)
+    return /^[\x21-\x2e\x30-\x7e]{1,128}/.exec(request.headers['user-agent'] ?? '')?.[0] ?? 'unknown';
+  if (/^[\x20-\x7e]{1,128}$/.test(given)) return given;
+  const message = 'must be at most 128 printable characters';
+  throw refuse.invalid(`fieldManager ${message}`, [{ field: 'fieldManager', message }]);
 }
 
 /** A merge patch that names metadata.resourceVersion is meant for that version only. */
@@ -157,10 +205,11 @@ async function remove(
   request: FastifyRequest,
 ): Promise<unknown> {
   const name = nameOf(request, definition);
-  const { dryRun, ...options } = deleteOptions(request);
+  const { dryRun, orphan, ...options } = deleteOptions(request);
+  if (orphan) refuseOrphans(context, definition, [found(context, definition, name)]);
   const write: Write = { verb: 'delete', reference: { kind: definition.kind, name }, ...options };
-  const [result] = await context.store.write([write], authorOf(request), { dryRun });
-  if (result?.outcome === 'deleting') return shown(definition, request, result.document);
+  const [result] = await writeAudited(context, request, [write], authorOf(request), { dryRun });
+  if (result?.outcome === 'deleting') return shown(context, definition, request, result.document);
   const uid = result?.document.metadata.uid;
   return success({ name, group: 'holdfast.dev', kind: definition.plural, ...(uid && { uid }) });
 }
@@ -180,21 +229,22 @@ async function deleteCollection(
       `deleting every ${definition.kind} at once takes a labelSelector or a fieldSelector, such as metadata.name!=none`,
     );
   }
-  const { dryRun, uid, resourceVersion, ...options } = deleteOptions(request);
+  const { dryRun, orphan, uid, resourceVersion, ...options } = deleteOptions(request);
   if (uid ?? resourceVersion)
     throw refuse.badRequest('preconditions are for one document, not for a collection');
   const page = context.store.list(definition.kind, selection);
+  if (orphan) refuseOrphans(context, definition, page.items);
   const writes = page.items.map((document): Write => {
     const reference = { kind: document.kind, name: document.metadata.name };
     return { verb: 'delete', reference, uid: document.metadata.uid, ...options };
   });
-  const results = writes.length > 0 ? await context.store.write(writes, authorOf(request), { dryRun }) : [];
-  return {
-    kind: `${definition.kind}List`,
-    apiVersion: API_VERSION,
-    metadata: { resourceVersion: String(context.store.version) },
-    items: results.map((result) => shown(definition, request, result.document)),
-  };
+  const results =
+    writes.length > 0 ? await writeAudited(context, request, writes, authorOf(request), { dryRun }) : [];
+  const metadata = { resourceVersion: String(context.store.version) };
+  return formOf(context, definition, request).list(
+    metadata,
+    results.map(({ document }) => document),
+  );
 }
 
 interface DeleteOptions {
@@ -202,6 +252,8 @@ interface DeleteOptions {
   resourceVersion?: string;
   deleteData?: boolean;
   dryRun: boolean;
+  /** Children are to stay. */
+  orphan: boolean;
 }
 
 const DELETE_FIELDS = new Set([
@@ -234,16 +286,56 @@ function deleteOptions(request: FastifyRequest): DeleteOptions {
     ...(preconditions as { uid?: string; resourceVersion?: string }),
     ...(query.flag('deleteData') && { deleteData: true }),
     dryRun: query.dryRun() || isDryRun(dryRun),
+    orphan: wantsOrphans(
+      body['propagationPolicy'] ?? query.text('propagationPolicy'),
+      body['orphanDependents'],
+    ),
   };
+}
+
+const POLICIES = ['Foreground', 'Background', 'Orphan'];
+
+/**
+ * Foreground and Background are the same here: what runs is torn down while the document still stands, and its children go
+ * when it is gone.
+ */
+function wantsOrphans(policy: unknown, orphanDependents: unknown): boolean {
+  if (policy !== undefined && !POLICIES.some((known) => known === policy)) {
+    const message = `must be one of ${POLICIES.join(', ')}, not ${JSON.stringify(policy)}`;
+    throw refuse.invalid(`propagationPolicy ${message}`, [{ field: 'propagationPolicy', message }]);
+  }
+  return policy === 'Orphan' || (policy === undefined && orphanDependents === true);
+}
+
+/** A child that reconcilers write stands for its owner alone: without it nothing would look after it any more. */
+function refuseOrphans(context: Context, definition: KindDefinition, documents: readonly Document[]): void {
+  const owners = new Map(documents.map(({ metadata }) => [metadata.uid, metadata.name]));
+  for (const { kind, writtenBy } of context.kinds) {
+    if (writtenBy !== 'reconcilers') continue;
+    for (const child of context.store.list(kind).items) {
+      const owner = child.metadata.ownerReferences?.find(({ uid }) => owners.has(uid));
+      if (!owner) continue;
+      const message = `Orphan is not possible: ${kind.toLowerCase()}/${child.metadata.name} is written for ${definition.singular}/${owner.name} by Holdfast itself and cannot stand alone; delete with Background, or keep the data by not deleting`;
+      throw refuse.invalid(message, [{ field: 'propagationPolicy', message }], {
+        kind: definition.kind,
+        name: owner.name,
+      });
+    }
+  }
 }
 
 async function write(context: Context, request: FastifyRequest, write: Write): Promise<WriteResult> {
   const dryRun = new Query(request.url).dryRun();
-  const [result] = await context.store.write([write], authorOf(request), { dryRun });
+  const [result] = await writeAudited(context, request, [write], authorOf(request), { dryRun });
   if (!result) throw new Error('the store answered a write with nothing');
   return result;
 }
 
-function shown(definition: KindDefinition, request: FastifyRequest, document: Document): unknown {
-  return formOf(definition, new Query(request.url)).render(document);
+function shown(
+  context: Context,
+  definition: KindDefinition,
+  request: FastifyRequest,
+  document: Document,
+): unknown {
+  return formOf(context, definition, request).render(document);
 }

@@ -51,6 +51,8 @@ export class ApiError extends Error {
 
 export const refuse = {
   badRequest: (message: string) => new ApiError(400, 'BadRequest', message),
+  unauthorized: (message: string) => new ApiError(401, 'Unauthorized', message),
+  forbidden: (message: string) => new ApiError(403, 'Forbidden', message),
   notFound: (definition: KindDefinition, name: string) =>
     new ApiError(404, 'NotFound', `${definition.plural}.${API_GROUP} "${name}" not found`, {
       reference: { kind: definition.kind, name },
@@ -152,11 +154,13 @@ function details(
 ): StatusDetails | undefined {
   const { reference, causes } = error;
   if (!reference && causes.length === 0) return undefined;
+  const reason =
+    'reason' in error && error.reason === 'Conflict' ? 'FieldManagerConflict' : 'FieldValueInvalid';
   const plural = kinds.find((entry) => entry.kind === reference?.kind)?.plural;
   return {
     ...(reference && { name: reference.name, group: API_GROUP, kind: plural ?? reference.kind }),
     ...(causes.length > 0 && {
-      causes: causes.map(({ field, message }) => ({ reason: 'FieldValueInvalid', message, field })),
+      causes: causes.map(({ field, message }) => ({ reason, message, field })),
     }),
   };
 }

@@ -7,14 +7,14 @@
  * watcher therefore stays under the buffer's bound and one change.
  */
 import type { ServerResponse } from 'node:http';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import { type Change, type ListOptions, StoreError } from '../store/types.ts';
 import type { Context } from './context.ts';
 import { bookmarkLine, eventLine } from './events.ts';
 import { type Form, formOf } from './forms.ts';
-import { type Query, selectors } from './query.ts';
+import { Query, selectors } from './query.ts';
 import { refuse, toStatus } from './status.ts';
 
 /** Without timeoutSeconds a watch ends between half an hour and a whole, as in Kubernetes. */
@@ -23,9 +23,10 @@ const LIFETIME = 30 * 60_000;
 export function serveWatch(
   context: Context,
   definition: KindDefinition,
-  query: Query,
+  request: FastifyRequest,
   reply: FastifyReply,
 ): void {
+  const query = new Query(request.url);
   const selection = selectors(query);
   const asked = askedVersion(query);
   const initial = query.flag('sendInitialEvents') || (asked === 0 && !query.text('sendInitialEvents'));
@@ -36,7 +37,7 @@ export function serveWatch(
   const stream = new WatchStream(context, {
     definition,
     selection,
-    form: formOf(definition, query),
+    form: formOf(context, definition, request),
     bookmarks: query.flag('allowWatchBookmarks'),
     markInitial: query.flag('sendInitialEvents'),
     out: reply.raw,
@@ -106,7 +107,7 @@ class WatchStream {
       this.#whenDrained(() => this.#sendInitial(items, index + 1));
       return;
     }
-    if (this.#settings.markInitial) this.#write(bookmarkLine(this.#settings.definition, this.#sent, true));
+    if (this.#settings.markInitial) this.#write(bookmarkLine(this.#settings.form, this.#sent, true));
     this.#subscribe();
     if (this.#settings.bookmarks) this.#scheduleBookmark();
   }
@@ -158,8 +159,7 @@ class WatchStream {
   /** The store hands a change out in the turn that commits it, so between turns nothing up to its version is missing. */
   #scheduleBookmark(): void {
     this.#later(this.#context.limits.bookmark, () => {
-      if (!this.#paused)
-        this.#write(bookmarkLine(this.#settings.definition, this.#context.store.version, false));
+      if (!this.#paused) this.#write(bookmarkLine(this.#settings.form, this.#context.store.version, false));
       this.#scheduleBookmark();
     });
   }

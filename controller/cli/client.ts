@@ -52,6 +52,15 @@ export interface ApplyResult {
   document: Document;
 }
 
+/** Where the API serves HTTPS. */
+export interface HttpsState {
+  wanted: boolean;
+  listening: { address: string; port: number }[];
+  problem?: string;
+  /** PEM. */
+  ca: string;
+}
+
 export interface DoctorCheck {
   name: string;
   ok: boolean;
@@ -114,6 +123,14 @@ export class Client {
       if (event.type === 'ERROR') throw errorOf(event.object, 0);
       if (event.type !== 'BOOKMARK') yield event;
     }
+  }
+
+  create(document: Manifest): Promise<Document> {
+    return this.json(path({ kind: document.kind }), { method: 'POST', body: document });
+  }
+
+  https(): Promise<HttpsState> {
+    return this.json('/holdfast/v1/https');
   }
 
   replace(document: Manifest, query: { reason?: string | undefined } = {}): Promise<Document> {
@@ -248,7 +265,8 @@ function headersFor(body: string | undefined, contentType = 'application/json'):
   return { ...author, 'Content-Type': contentType, 'Content-Length': String(Buffer.byteLength(body)) };
 }
 
-function loginName(): string {
+/** Who is at the keyboard, also behind sudo. */
+export function loginName(): string {
   const name = process.env['SUDO_USER'] ?? userInfo().username;
   return /^[\x21-\x7e]{1,64}$/.test(name) ? name : 'root';
 }

@@ -63,6 +63,8 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       { name: 'purge', summary: 'remove what is of Holdfast, data too, after asking' },
       { name: 'serve', summary: 'run the controller', ownsSignals: true },
       { name: 'doctor', summary: 'check that everything Holdfast needs is well' },
+      { name: 'token', summary: 'make a token for the API over HTTPS, or take it away' },
+      { name: 'kubeconfig', summary: 'write a kubeconfig for kubectl, with a token of its own' },
       { name: 'version', summary: 'show the versions of this program and of the controller' },
       { name: 'completion', summary: 'write a completion script for bash, zsh or fish' },
       { name: '__complete', summary: 'candidates for completion scripts', hidden: true },

@@ -62,6 +62,13 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (pool, value)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Who set which fields, by document; names of fields only.
+  CREATE TABLE ownership (
+    uid TEXT PRIMARY KEY,
+    managers ANY NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export interface MigrateOptions {
@@ -84,9 +91,10 @@ export function migrate(db: Database.Database, options: MigrateOptions): void {
     );
   }
   for (let version = present + 1; version <= migrations.length; version += 1) {
-    if (version > 1) copyBeside(db, path, `${path}.v${version - 1}`);
+    // A database that was made just now holds nothing to copy.
+    if (present > 0) copyBeside(db, path, `${path}.v${version - 1}`);
     step(db, version, migrations[version - 1] ?? '', now);
-    if (version > 1)
+    if (present > 0)
       log.info('the database has a new schema version', { version, copy: `${path}.v${version - 1}` });
   }
 }

@@ -26,6 +26,7 @@ import {
   type Author,
   type List,
   type ListOptions,
+  type Manager,
   type Revision,
   type Store,
   StoreError,
@@ -153,6 +154,10 @@ export class SqliteStore implements Store {
     if (this.closed) throw new StoreError('Internal', 'the store is closed');
     const definition = options.kind === undefined ? undefined : this.definition(options.kind);
     return this.changes.watch(options, selectionOf(definition, options));
+  }
+
+  managers({ kind, metadata }: Document): readonly Manager[] {
+    return this.tables.managers(kind, metadata.uid);
   }
 
   /** With the values of secret kinds: who shows it to people uses hideRevision. */

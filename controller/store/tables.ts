@@ -8,7 +8,7 @@ import type { KindDefinition } from '../../resources/kind.ts';
 import { deepFreeze, type JsonObject } from './json.ts';
 import type { Shape } from './merge.ts';
 import type { Seal } from './seal.ts';
-import type { Author, Change } from './types.ts';
+import type { Author, Change, Manager } from './types.ts';
 
 /** Labels and selectable fields of a document before a change that moved them. */
 export interface Before {
@@ -35,7 +35,7 @@ export interface LeaseRow {
 }
 
 type Body = string | Buffer;
-type Table = 'documents' | 'changes' | 'revisions' | 'applied';
+type Table = 'documents' | 'changes' | 'revisions' | 'applied' | 'ownership';
 
 export class Tables {
   private readonly seal: Seal;
@@ -129,10 +129,23 @@ export class Tables {
     this.statements.saveApplied.run(uid, manager, body);
   }
 
+  // Who set which fields
+
+  managers(kind: string, uid: string): readonly Manager[] {
+    const managers = this.statements.managers.get(uid) as Body | undefined;
+    return managers === undefined ? [] : (this.decode('ownership', kind, uid, managers) as Manager[]);
+  }
+
+  saveManagers(definition: KindDefinition, uid: string, managers: readonly Manager[]): void {
+    const body = this.encode('ownership', definition, uid, JSON.stringify(managers));
+    this.statements.saveManagers.run(uid, body);
+  }
+
   /** What hangs on a document that is gone. */
   forget(uid: string): void {
     this.statements.forgetRevisions.run(uid);
     this.statements.forgetApplied.run(uid);
+    this.statements.forgetManagers.run(uid);
   }
 
   // Leases
@@ -226,6 +239,9 @@ function prepareAll(db: Database.Database) {
     applied: sql('SELECT shape FROM applied WHERE uid = ? AND manager = ?').pluck(),
     saveApplied: sql('INSERT OR REPLACE INTO applied (uid, manager, shape) VALUES (?, ?, ?)'),
     forgetApplied: sql('DELETE FROM applied WHERE uid = ?'),
+    managers: sql('SELECT managers FROM ownership WHERE uid = ?').pluck(),
+    saveManagers: sql('INSERT OR REPLACE INTO ownership (uid, managers) VALUES (?, ?)'),
+    forgetManagers: sql('DELETE FROM ownership WHERE uid = ?'),
     leases: sql('SELECT pool, owner, value FROM leases'),
     leaseOf: sql('SELECT value FROM leases WHERE pool = ? AND owner = ?').pluck(),
     isLeased: sql('SELECT 1 FROM leases WHERE pool = ? AND value = ?').pluck(),

@@ -10,11 +10,12 @@ import type { History } from './history.ts';
 import { equal } from './json.ts';
 import { manifestReference } from './manifest.ts';
 import { type Decision, stamped } from './next-state.ts';
-import { textOf } from './refusals.ts';
+import { afterApply, afterUpdate, conflictsOf, ownAlone, ownedPart } from './ownership.ts';
+import { referenceTo, textOf } from './refusals.ts';
 import type { Setting } from './rules.ts';
 import { beforeOf } from './selection.ts';
 import type { LeaseRow, LoggedChange, Tables } from './tables.ts';
-import { type Author, StoreError, type Write, type WriteResult } from './types.ts';
+import { type Author, type Manager, StoreError, type Write, type WriteResult } from './types.ts';
 import * as verbs from './verbs.ts';
 
 export interface Surroundings {
@@ -35,6 +36,12 @@ export interface Mark {
 }
 
 type Apply = Extract<Write, { verb: 'apply' }>;
+
+/** Verbs of people whose changes make them the owner of what they change. */
+const OWNING = new Set<Write['verb']>(['create', 'update', 'patch']);
+
+/** Owner of what a writer changes who gives no name. */
+const NAMELESS = 'holdfast';
 
 export type LeaseChange = Omit<LeaseRow, 'value'> & { value: string | undefined };
 
@@ -87,16 +94,36 @@ export class Transaction {
     const present = this.get(reference.kind, reference.name);
     if (write.verb === 'apply') return this.apply(setting, present, write);
     const decision = decide(setting, present, reference, write);
-    return { outcome: decision.outcome, document: this.store(setting, present, decision) };
+    const document = this.store(setting, present, decision);
+    if (OWNING.has(write.verb) && definition.writtenBy === 'people') {
+      this.own(setting, present, document, ('manager' in write ? write.manager : undefined) ?? NAMELESS);
+    }
+    return { outcome: decision.outcome, document };
+  }
+
+  private own(setting: Setting, present: Document | undefined, document: Document, manager: string): void {
+    const { tables } = this.around;
+    const { definition, now } = setting;
+    const { uid } = document.metadata;
+    const before = present ? tables.managers(definition.kind, uid) : [];
+    const after = afterUpdate(before, ownedPart(present), ownedPart(document), { manager, now });
+    if (after !== before) tables.saveManagers(definition, uid, after);
   }
 
   private apply(setting: Setting, present: Document | undefined, write: Apply): WriteResult {
     const { tables } = this.around;
     const { definition } = setting;
     const { manager } = write;
+    const managers = present ? tables.managers(definition.kind, present.metadata.uid) : [];
+    if (write.force === false) refuseConflicts(present, write, managers);
     const last = present && tables.applied(definition.kind, present.metadata.uid, manager);
-    const { outcome, shape, ...decision } = verbs.apply(setting, present, write.document, last);
+    const goes = write.force === undefined ? last : ownAlone(managers, manager);
+    const { outcome, shape, ...decision } = verbs.apply(setting, present, write.document, goes);
     const document = this.store(setting, present, { outcome, ...decision });
+    const { uid } = document.metadata;
+    const owners = { manager, now: setting.now, applied: shape };
+    const after = afterApply(managers, ownedPart(present), ownedPart(document), owners);
+    if (after !== managers) tables.saveManagers(definition, uid, after);
     // Also when the document is the same: from now on this manager stands behind these fields.
     if (!equal(shape, last)) tables.saveApplied(definition, document.metadata.uid, manager, shape);
     return { outcome, document };
@@ -154,6 +181,20 @@ export class Transaction {
   release(pool: string, owner: string): void {
     if (this.around.tables.dropLease(pool, owner)) this.leases.push({ pool, owner, value: undefined });
   }
+}
+
+function refuseConflicts(present: Document | undefined, write: Apply, managers: readonly Manager[]): void {
+  if (!present) return;
+  const { spec = {}, metadata } = write.document;
+  const wanted = { spec, labels: metadata.labels ?? {}, annotations: metadata.annotations ?? {} };
+  const causes = conflictsOf(managers, write.manager, ownedPart(present), wanted);
+  if (causes.length === 0) return;
+  const count = causes.length === 1 ? '1 conflict' : `${causes.length} conflicts`;
+  const fields = causes.map(({ field, message }) => `${message}: ${field}`).join('; ');
+  throw new StoreError('Conflict', `Apply failed with ${count}: ${fields}`, {
+    reference: referenceTo(present),
+    causes,
+  });
 }
 
 function decide(

@@ -4,6 +4,7 @@
  * Implemented by SqliteStore; there is no other.
  */
 import type { Document, Json, Manifest, Reference } from '../../resources/document.ts';
+import type { Shape } from './merge.ts';
 
 /** Who asked for a write; kept in the history. */
 export interface Author {
@@ -16,15 +17,24 @@ export interface Author {
 
 export type Write =
   /** 409 AlreadyExists when there is one of that name. */
-  | { verb: 'create'; document: Manifest }
+  | { verb: 'create'; document: Manifest; manager?: string }
   /** Replaces spec, labels, annotations. metadata.resourceVersion, where given, must be the present one. */
-  | { verb: 'update'; document: Manifest }
+  | { verb: 'update'; document: Manifest; manager?: string }
   /**
    * Creates or merges three ways: what this manager applied last time and leaves out now goes, what it sets is set, and
-   * fields that others set and the manifest does not name stay. Lists are replaced whole.
+   * fields that others set and the manifest does not name stay. Lists are replaced whole. `force` given: as server-side apply
+   * does. false is a Conflict where another manager owns a field and has another value there; and what another manager owns, too,
+   * stays when it is left out.
    */
-  | { verb: 'apply'; document: Manifest; manager: string }
-  | { verb: 'patch'; reference: Reference; type: 'json' | 'merge'; patch: Json; resourceVersion?: string }
+  | { verb: 'apply'; document: Manifest; manager: string; force?: boolean }
+  | {
+      verb: 'patch';
+      reference: Reference;
+      type: 'json' | 'merge';
+      patch: Json;
+      resourceVersion?: string;
+      manager?: string;
+    }
   /** Sets deletionTimestamp; the document goes at once when it has no finalizers. */
   | { verb: 'delete'; reference: Reference; uid?: string; resourceVersion?: string; deleteData?: boolean }
   /** Reconcilers only. Conflict when a given uid differs. `undefined` from the function writes nothing. */
@@ -33,6 +43,16 @@ export type Write =
   | { verb: 'finalizers'; reference: Reference; uid: string; add?: string[]; remove?: string[] }
   /** Reconcilers only: sets ownerReferences too, and may write the kinds that people cannot. */
   | { verb: 'applyChild'; document: Manifest };
+
+/** Who set which fields. */
+export interface Manager {
+  manager: string;
+  operation: 'Apply' | 'Update';
+  /** RFC 3339: when it last changed what it owns. */
+  time: string;
+  /** Under spec, labels and annotations. */
+  fields: Shape;
+}
 
 export interface WriteResult {
   outcome: 'created' | 'configured' | 'unchanged' | 'deleted' | 'deleting';
@@ -90,6 +110,8 @@ export interface Store {
   write(writes: readonly Write[], author: Author, options?: { dryRun?: boolean }): Promise<WriteResult[]>;
   /** In process, after commit, in order. Old changes first, before it returns. Returns a function that ends it. */
   watch(options: WatchOptions): () => void;
+  /** Who set which fields of a document that people write. Absent: the store does not keep it. */
+  managers?(document: Document): readonly Manager[];
   history(kind: string, name: string): Revision[];
   /** Spec as of a generation, or undefined when it is not kept. */
   specAt(kind: string, name: string, generation: number): Record<string, unknown> | undefined;

@@ -139,6 +139,8 @@ export function testDependencies(store: Store): ApiDependencies {
     }),
     containers: { logs: () => lines([]), exec: async () => echo().session },
     doctor: async () => [{ name: 'disk', ok: true, message: '10 GiB are free' }],
+    https: async () => ({ wanted: false, listening: [], ca: '' }),
+    metrics: () => [],
     ready: () => [{ name: 'store', ok: true, message: 'open' }],
     version: '0.1.0',
     log: silentLog,

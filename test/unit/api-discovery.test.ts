@@ -23,7 +23,18 @@ test('discovery leads from the root to every kind of the registry', () =>
     assert.is(groupVersion, 'holdfast.dev/v1');
     assert.equal(
       resources.map((resource: { name: string }) => resource.name),
-      ['apps', 'secrets', 'sites', 'sources', 'apps/log', 'apps/exec'],
+      [
+        'apps',
+        'secrets',
+        'sites',
+        'sources',
+        'apps/status',
+        'secrets/status',
+        'sites/status',
+        'sources/status',
+        'apps/log',
+        'apps/exec',
+      ],
     );
     assert.equal(resources[0], {
       name: 'apps',

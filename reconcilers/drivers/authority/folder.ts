@@ -4,7 +4,9 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmod, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
+import ipaddr from 'ipaddr.js';
 import type { Clock } from '../../../controller/clock.ts';
 import type { IssuedCertificate } from '../../world.ts';
 import { ensureFolder, readIfThere, replaceFile } from '../nginx/durable.ts';
@@ -151,8 +153,15 @@ function describe(leaf: X509Certificate, name: string, paths: IssuedCertificate[
 }
 
 function namesExactly(leaf: X509Certificate, hosts: readonly string[]): boolean {
-  const names = (leaf.subjectAltName ?? '').split(', ').map((entry) => entry.replace(/^DNS:/, ''));
-  return [...new Set(names)].sort().join() === [...new Set(hosts)].sort().join();
+  const names = (leaf.subjectAltName ?? '')
+    .split(', ')
+    .map((entry) => canonical(entry.replace(/^(DNS|IP Address):/, '')));
+  return [...new Set(names)].sort().join() === [...new Set(hosts.map(canonical))].sort().join();
+}
+
+/** An IPv6 address has many spellings; OpenSSL prints another one than people write. */
+function canonical(host: string): string {
+  return isIP(host) ? ipaddr.parse(host).toNormalizedString() : host;
 }
 
 function matches(certificate: string, key: string): boolean {

@@ -5,6 +5,7 @@
 import './reflect.ts';
 
 import { randomBytes, webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -43,7 +44,7 @@ export async function makeAuthority(options: { name: string; now: number; key?: 
   return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
 }
 
-/** A server's certificate for these hosts, valid from a day ago (clocks differ) for 397 days in all. */
+/** A server's certificate for these hosts, names or IP addresses, valid from a day ago (clocks differ) for 397 days in all. */
 export async function makeLeaf(authority: Pair, hosts: readonly string[], now: number): Promise<Pair> {
   const issuer = new x509.X509Certificate(authority.certificate);
   const { privateKey } = await readKeys(authority.key);
@@ -62,7 +63,9 @@ export async function makeLeaf(authority: Pair, hosts: readonly string[], now: n
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns' as const, value }))),
+      new x509.SubjectAlternativeNameExtension(
+        hosts.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
+      ),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],

@@ -1,0 +1,323 @@
+/**
+ * The real kubectl against the real API: HTTPS, a token, the kubeconfig that `holdfast kubeconfig` writes, the real store and
+ * the real kinds. No engine runs, so what reconcilers would write (Ready) the test writes. KUBECTL=path takes another kubectl.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Document } from '../../resources/document.ts';
+import { type ApiServer, startApiServer } from '../support/api-server.ts';
+import { type Result, run } from './docker.ts';
+import { until } from './until.ts';
+
+const KUBECTL = process.env['KUBECTL'] ?? 'kubectl';
+const CONTROLLER = { user: 'holdfast', via: 'controller' } as const;
+
+const test = suite('kubectl');
+let server: ApiServer;
+let environment: NodeJS.ProcessEnv = {};
+
+const present = await run(KUBECTL, ['version', '--client']).catch(() => undefined);
+if (present === undefined) {
+  console.log('skipped: there is no kubectl here (apt-get install kubernetes-client)');
+} else {
+  test.before(async () => {
+    server = await startApiServer();
+    const written = await server.holdfast('kubeconfig', '--scope', 'admin');
+    assert.is(written.code, 0, written.stderr);
+    const path = join(server.folder, 'kubeconfig');
+    writeFileSync(path, written.stdout, { mode: 0o600 });
+    const home = join(server.folder, 'home');
+    mkdirSync(home);
+    environment = { PATH: process.env['PATH'], KUBECONFIG: path, HOME: home };
+  });
+  test.after(async () => server.close());
+  addTests();
+}
+test.run();
+
+/** Runs kubectl; `-f -` reads the input. */
+function kubectl(args: string[], input = '', more: NodeJS.ProcessEnv = {}): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(KUBECTL, args, { env: { ...environment, ...more } });
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const result = { code: 0, stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk) => (result.stdout += String(chunk)));
+    child.stderr.on('data', (chunk) => (result.stderr += String(chunk)));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      resolve({ ...result, code: code ?? -1 });
+    });
+  });
+}
+
+/** What it printed, when it went well. */
+async function ok(args: string[], input = '', more: NodeJS.ProcessEnv = {}): Promise<string> {
+  const { code, stdout, stderr } = await kubectl(args, input, more);
+  assert.is(code, 0, `kubectl ${args.join(' ')}\n${stdout}${stderr}`);
+  return stdout.trim();
+}
+
+function app(name: string, options: { image?: string; labels?: object; env?: object } = {}): string {
+  const { image = 'nginx:1.27', labels = {}, env } = options;
+  return JSON.stringify({
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'App',
+    metadata: { name, labels },
+    spec: { image, port: 80, location: name, domain: 'localhost', ...(env && { env }) },
+  });
+}
+
+function secret(name: string, labels: object = {}): string {
+  return JSON.stringify({
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'Secret',
+    metadata: { name, labels },
+    spec: { stringData: { password: 'hunter2' } },
+  });
+}
+
+const stored = (name: string) => server.store.get('App', name);
+
+async function markReady(name: string, status: 'True' | 'False'): Promise<void> {
+  const conditions = [
+    {
+      type: 'Ready',
+      status,
+      reason: 'Test',
+      message: 'said by a test',
+      lastTransitionTime: new Date().toISOString(),
+    },
+  ];
+  const write = {
+    verb: 'status',
+    reference: { kind: 'App', name },
+    status: (document: Document) => ({ ...document.status, conditions }),
+  } as const;
+  await server.store.write([write], CONTROLLER);
+}
+
+/** What the reconciler does at the end of a teardown. */
+function tearDown(name: string): () => void {
+  return server.store.watch({
+    kind: 'App',
+    fromVersion: server.store.version,
+    onChange({ document: { metadata } }) {
+      if (metadata.name !== name || metadata.deletionTimestamp === undefined || !metadata.finalizers) return;
+      const { uid, finalizers: remove } = metadata;
+      void server.store.write(
+        [{ verb: 'finalizers', reference: { kind: 'App', name }, uid, remove }],
+        CONTROLLER,
+      );
+    },
+  });
+}
+
+function addTests(): void {
+  test('api-resources and explain know every kind and its fields', async () => {
+    const resources = await ok(['api-resources', '--no-headers']);
+    for (const plural of ['apps', 'secrets', 'platforms', 'sites', 'tokens']) assert.match(resources, plural);
+    assert.match(await ok(['explain', 'app']), /An application|App/);
+    assert.match(await ok(['explain', 'app.spec.port']), /Port of plain HTTP inside the container/);
+    assert.match(await ok(['explain', 'app.spec', '--recursive']), /location/);
+  });
+
+  test('apply creates, leaves alone, and takes out what is left out', async () => {
+    assert.match(
+      await ok(['apply', '-f', '-'], app('wiki', { labels: { team: 'a' }, env: { A: '1' } })),
+      'created',
+    );
+    assert.match(
+      await ok(['apply', '-f', '-'], app('wiki', { labels: { team: 'a' }, env: { A: '1' } })),
+      'unchanged',
+    );
+    assert.match(await ok(['apply', '-f', '-'], app('wiki', { labels: { team: 'a' } })), 'configured');
+    assert.is(stored('wiki')?.spec['env'], undefined);
+    const bad = await kubectl(['apply', '-f', '-'], app('bad').replace('"port"', '"prot"'));
+    assert.is(bad.code, 1);
+    assert.match(bad.stderr, 'prot');
+    assert.is(stored('bad'), undefined);
+  });
+
+  test('get shows documents in every form', async () => {
+    await ok(['apply', '-f', '-'], secret('keys'));
+    const table = await ok(['get', 'apps']);
+    assert.match(table, /^NAME +READY +STATUS +URL +IMAGE +AGE\nwiki .*nginx:1.27 +\d+s$/);
+    assert.match(await ok(['get', 'app', 'wiki', '-o', 'wide']), 'MESSAGE');
+    assert.match(
+      await ok(['get', 'apps,secrets']),
+      /app\.holdfast\.dev\/wiki[\s\S]*secret\.holdfast\.dev\/keys/,
+    );
+    assert.is(JSON.parse(await ok(['get', 'app', 'wiki', '-o', 'json'])).spec.port, 80);
+    assert.match(await ok(['get', 'app', 'wiki', '-o', 'yaml']), 'location: wiki');
+    assert.is(await ok(['get', 'apps', '-o', 'name']), 'app.holdfast.dev/wiki');
+    assert.is(await ok(['get', 'app', 'wiki', '-o', 'jsonpath={.spec.image}']), 'nginx:1.27');
+    assert.match(
+      await ok(['get', 'apps', '-o', 'custom-columns=N:.metadata.name,I:.spec.image']),
+      /wiki +nginx:1.27/,
+    );
+    assert.is(
+      await ok(['get', 'apps', '-o', 'go-template={{range .items}}{{.metadata.name}}{{end}}']),
+      'wiki',
+    );
+    assert.not.match(await ok(['get', 'secret', 'keys', '-o', 'yaml']), 'hunter2');
+    assert.match((await kubectl(['get', 'app', 'none'])).stderr, 'apps.holdfast.dev "none" not found');
+    assert.match((await kubectl(['get', 'foos'])).stderr, `doesn't have a resource type "foos"`);
+  });
+
+  test('selectors choose, pages add up', async () => {
+    for (const name of ['one', 'two', 'three'])
+      await ok(['apply', '-f', '-'], app(name, { labels: { set: 'pages' } }));
+    assert.is((await ok(['get', 'apps', '-l', 'set=pages', '-o', 'name'])).split('\n').length, 3);
+    assert.is(
+      (await ok(['get', 'apps', '-l', 'set in (pages),team notin (a)', '-o', 'name'])).split('\n').length,
+      3,
+    );
+    assert.is(
+      await ok(['get', 'apps', '--field-selector', 'metadata.name=two', '-o', 'name']),
+      'app.holdfast.dev/two',
+    );
+    assert.is((await ok(['get', 'apps', '-o', 'name', '--chunk-size=1'])).split('\n').length, 4);
+    assert.match(
+      (await kubectl(['get', 'apps', '--field-selector', 'spec.nothing=1'])).stderr,
+      'field selector',
+    );
+  });
+
+  test('get -w shows each change once', async () => {
+    const child = spawn(KUBECTL, ['get', 'app', 'wiki', '-w'], { env: environment });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += String(chunk)));
+    try {
+      await until('the first line', async () => /^wiki/m.test(text));
+      await markReady('wiki', 'False');
+      await until('a second line', async () => /^wiki +False/m.test(text));
+      await ok(['label', 'app', 'wiki', 'seen=yes']);
+      await until('a third line', async () => (text.match(/^wiki/gm) ?? []).length === 3);
+      assert.is((text.match(/^NAME/gm) ?? []).length, 1);
+    } finally {
+      child.kill();
+    }
+  });
+
+  test('wait ends when the condition is true', async () => {
+    const waiting = kubectl(['wait', 'app/wiki', '--for=condition=Ready', '--timeout=20s']);
+    await markReady('wiki', 'True');
+    assert.match((await waiting).stdout, 'condition met');
+    assert.is((await kubectl(['wait', 'app/one', '--for=condition=Ready', '--timeout=1s'])).code, 1);
+  });
+
+  test('diff shows what would change and changes nothing', async () => {
+    const version = server.store.version;
+    const changed = await kubectl(
+      ['diff', '-f', '-'],
+      app('wiki', { image: 'nginx:9', labels: { team: 'a' } }),
+    );
+    assert.is(changed.code, 1, changed.stderr);
+    assert.match(changed.stdout, /^-.*nginx:1.27\n\+.*nginx:9/m);
+    assert.is((await kubectl(['diff', '-f', '-'], app('wiki', { labels: { team: 'a' } }))).code, 0);
+    assert.is(server.store.version, version);
+  });
+
+  test('label, annotate, edit, patch and replace change what they say', async () => {
+    await ok(['label', 'app', 'wiki', 'tier=front']);
+    await ok(['annotate', 'app', 'wiki', 'note=hello']);
+    assert.is(stored('wiki')?.metadata.labels?.['tier'], 'front');
+    assert.is(stored('wiki')?.metadata.annotations?.['note'], 'hello');
+    await ok(['label', 'app', 'wiki', 'tier-']);
+    assert.is(stored('wiki')?.metadata.labels?.['tier'], undefined);
+    const editor = join(server.folder, 'editor');
+    writeFileSync(editor, '#!/bin/sh\nexec sed -i "s/nginx:1.27/nginx:1.28/" "$1"\n', { mode: 0o755 });
+    await ok(['edit', 'app', 'wiki'], '', { KUBE_EDITOR: editor });
+    assert.is(stored('wiki')?.spec['image'], 'nginx:1.28');
+    await ok(['patch', 'app', 'wiki', '--type=merge', '-p', '{"spec":{"image":"nginx:1.29"}}']);
+    assert.is(stored('wiki')?.spec['image'], 'nginx:1.29');
+    await ok([
+      'patch',
+      'app',
+      'wiki',
+      '--type=json',
+      '-p',
+      '[{"op":"replace","path":"/spec/port","value":81}]',
+    ]);
+    assert.is(stored('wiki')?.spec['port'], 81);
+    const strategic = await kubectl(['patch', 'app', 'wiki', '-p', '{"spec":{"port":82}}']);
+    assert.is(strategic.code, 1);
+    assert.match(strategic.stderr, 'application/json-patch+json, application/merge-patch+json');
+    const status = await kubectl(['patch', 'app', 'wiki', '--type=merge', '-p', '{"status":{"url":"x"}}']);
+    assert.match(status.stderr, 'status');
+    assert.match(await ok(['replace', '-f', '-'], app('wiki', { labels: { team: 'a' } })), 'replaced');
+    assert.is(stored('wiki')?.spec['port'], 80);
+  });
+
+  test('apply --server-side keeps owners apart, and takes over only by force', async () => {
+    const shared = (image: string) => app('shared', { image });
+    assert.match(await ok(['apply', '--server-side', '-f', '-'], shared('nginx:1')), 'serverside-applied');
+    const fields = ['get', 'app', 'shared', '-o', 'jsonpath={.metadata.managedFields[*].manager}'];
+    assert.is(await ok(fields), 'kubectl');
+    const other = ['apply', '--server-side', '--field-manager=other', '-f', '-'];
+    const refused = await kubectl(other, shared('nginx:2'));
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, /conflict with "kubectl"[\s\S]*spec\.image/);
+    assert.is(stored('shared')?.spec['image'], 'nginx:1');
+    await ok([...other, '--force-conflicts'], shared('nginx:2'));
+    assert.is(stored('shared')?.spec['image'], 'nginx:2');
+    assert.is(await ok(fields), 'kubectl other');
+  });
+
+  test('a dry run on the server answers and stores nothing', async () => {
+    const version = server.store.version;
+    assert.match(await ok(['create', '-f', '-', '--dry-run=server'], app('dry')), 'created (server dry run)');
+    assert.match(await ok(['delete', 'app', 'wiki', '--dry-run=server']), 'deleted (server dry run)');
+    const bad = await kubectl(
+      ['create', '-f', '-', '--dry-run=server'],
+      app('dry').replace('"nginx:1.27"', '""'),
+    );
+    assert.is(bad.code, 1);
+    assert.is(server.store.version, version);
+  });
+
+  test('create takes a generateName', async () => {
+    const named = secret('x').replace('"name":"x"', '"generateName":"gen-"');
+    assert.match(await ok(['create', '-f', '-'], named), /secret\.holdfast\.dev\/gen-[a-z0-9]{5} created/);
+  });
+
+  test('delete waits for the teardown, takes policies, and deletes by label', async () => {
+    const end = tearDown('one');
+    try {
+      assert.match(await ok(['delete', 'app', 'one', '--wait', '--cascade=foreground']), 'deleted');
+    } finally {
+      end();
+    }
+    assert.is(stored('one'), undefined);
+    await ok(['delete', 'app', 'two', '--wait=false', '--cascade=background']);
+    assert.ok(stored('two')?.metadata.deletionTimestamp);
+    await ok(['apply', '-f', '-'], secret('red', { color: 'red' }));
+    await ok(['delete', 'secrets', '-l', 'color=red', '--wait']);
+    assert.is(server.store.get('Secret', 'red'), undefined);
+    assert.ok(server.store.get('Secret', 'keys'));
+  });
+
+  test('a document that Holdfast made children for is not orphaned', async () => {
+    const owner = stored('three');
+    assert.ok(owner);
+    const { uid } = owner.metadata;
+    const reference = { apiVersion: 'holdfast.dev/v1', kind: 'App', name: 'three', uid, controller: true };
+    const document = {
+      apiVersion: 'holdfast.dev/v1',
+      kind: 'Site',
+      metadata: { name: 'three', ownerReferences: [reference] },
+      spec: { domain: 'localhost', hosts: ['three.localhost'], upstream: { address: '10.0.0.1', port: 80 } },
+    };
+    await server.store.write([{ verb: 'applyChild', document }], CONTROLLER);
+    const refused = await kubectl(['delete', 'app', 'three', '--cascade=orphan']);
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, /Orphan is not possible/);
+    assert.is(stored('three')?.metadata.deletionTimestamp, undefined);
+  });
+}
