@@ -109,7 +109,7 @@ export function createWriting(context: Context): DockerWriting {
         try {
           await container.unpause({ abortSignal });
         } catch (caught) {
-          if (!/is not paused/i.test(engineText(caught))) throw caught;
+          if (!/is not paused|cannot resume a running process/i.test(engineText(caught))) throw caught;
         }
       }),
 
@@ -135,7 +135,12 @@ async function untilSettled<T>(clock: Clock, signal: AbortSignal, run: () => Pro
     try {
       return await run();
     } catch (caught) {
-      if (!/cannot update a stopped container/i.test(engineText(caught))) throw caught;
+      if (
+        !/cannot update a stopped container|task \w+ not found|process already finished/i.test(
+          engineText(caught),
+        )
+      )
+        throw caught;
       await delay(clock, 50, signal);
     }
   }
