@@ -50,6 +50,9 @@ export async function convergeApp(step: AppStep, world: Writing, run: Run): Prom
       return docker.restart(work.id, STOP_SECONDS);
     case 'RemoveContainer':
       return remove(work, world, run);
+    case 'RemoveVolumes':
+      for (const name of work.names) await docker.removeVolume(name);
+      return;
     case 'RenameContainer':
       return docker.rename((await find(work, world)).id, work.name);
     case 'ReleaseAddress':

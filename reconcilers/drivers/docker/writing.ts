@@ -16,7 +16,7 @@ import { runPull } from './pull.ts';
 import { findImage } from './reading.ts';
 import { parseReference, requireImageName } from './reference.ts';
 import type { Semaphore } from './semaphore.ts';
-import { removeVolumesByUid } from './volumes.ts';
+import { removeLeftVolume } from './volumes.ts';
 
 type Container = ReturnType<Dockerode['getContainer']>;
 
@@ -125,7 +125,10 @@ export function createWriting(context: Context): DockerWriting {
         ),
       ),
 
-    removeVolumesOf: (uid) => writes.run(() => removeVolumesByUid(connection, uid)),
+    async removeVolume(name) {
+      const volumes = await context.volumes();
+      return writes.runSoon(() => removeLeftVolume(connection, name, volumes));
+    },
   };
 }
 
