@@ -159,7 +159,7 @@ async function killAgainAndAgain(): Promise<void> {
     // Some before they have read their store, most in the middle of their work.
     const early = random.next() < 0.3;
     if (!early) await until('the controller answers', answers, { everyMilliseconds: 100 });
-    await pause(random.below(early ? 1000 : 3500));
+    await pause(random.below(early ? 800 : 2500));
     await killController();
     if (number !== KILLS / 2) continue;
     await host.reboot();

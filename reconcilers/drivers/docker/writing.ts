@@ -139,7 +139,7 @@ async function untilSettled<T>(clock: Clock, signal: AbortSignal, run: () => Pro
       return await run();
     } catch (caught) {
       if (
-        !/cannot update a stopped container|task \w+ not found|process already finished/i.test(
+        !/cannot update a (stopped|deleted) |task \w+ not found|process already finished/i.test(
           engineText(caught),
         )
       )
