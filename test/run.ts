@@ -1,5 +1,5 @@
 /**
- * `npm test` after the machine is set up: the checks, then every test file, unit files two at a time and the others alone.
+ * `npm test` after the machine is set up: the checks, then every test file, two at a time but for those of whole hosts.
  * Arguments choose the files whose path has one of them in it; the checks are then left out.
  * Its last line is the one that says how many passed and failed, and its exit code is non-zero unless all that ran passed.
  */
@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** In this order: what is quick to fail comes first. Real hosts share one Docker engine, so they run one at a time. */
 const groups = [
   { folder: 'unit', atOnce: 2, timeoutSeconds: 120 },
-  { folder: 'conformance', atOnce: 1, timeoutSeconds: 300 },
+  { folder: 'conformance', atOnce: 2, timeoutSeconds: 300 },
   { folder: 'sim', atOnce: 2, timeoutSeconds: 300 },
   { folder: 'real', atOnce: 1, timeoutSeconds: 600 },
 ];
