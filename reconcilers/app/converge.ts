@@ -71,6 +71,9 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return docker.restart(work.id, STOP_SECONDS);
     case 'RemoveContainer':
       return remove(work, world, run);
+    case 'RemoveVolumes':
+      for (const name of work.names) await docker.removeVolume(name);
+      return;
     case 'RenameContainer':
       return docker.rename((await find(work, world)).id, work.name);
     case 'ReleaseAddress':

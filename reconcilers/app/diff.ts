@@ -39,6 +39,7 @@ export type AppWork =
   | { type: 'SetRestartPolicy'; id: string }
   | { type: 'RestartContainer'; id: string; asked: string }
   | { type: 'RemoveContainer'; id: string; afterSite?: string }
+  | { type: 'RemoveVolumes'; names: readonly string[] }
   | { type: 'RenameContainer'; uid: string; hash: string; name: string }
   | { type: 'ReleaseAddress'; uid: string }
   | { type: 'DeleteData'; folder: string };
@@ -89,9 +90,10 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
-  if (want.app.state === 'stopped') return [...steps, ...stop(want, have)];
+  if (want.app.state === 'stopped')
+    return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
-  return [...steps, ...containerSteps(want, have)];
+  return [...steps, ...containerSteps(want, have), ...removeVolumes(want, have, 'drift')];
 }
 
 function inSubnet(address: string, { network }: AppWant): boolean {
@@ -375,6 +377,22 @@ function removeOther(container: SeenContainer, reasons: Because[], want: AppWant
   );
 }
 
+/** Scratch space, and mounts of data folders: never the data. */
+function removeVolumes(want: AppWant, { leftVolumes: names }: AppHave, cause: string): AppStep[] {
+  if (names.length === 0) return [];
+  return [
+    step(
+      { type: 'RemoveVolumes', names },
+      {
+        target: `volumes/${want.document.metadata.name}`,
+        action: 'delete',
+        message: `remove ${names.join(', ')}, whose container is gone`,
+        because: because(want, 'volumes', [...names], null, cause),
+      },
+    ),
+  ];
+}
+
 /** Running, or kept running by Docker, or frozen. */
 export function isUp({ state }: SeenContainer): boolean {
   return state === 'running' || state === 'restarting' || state === 'paused';
@@ -474,6 +492,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
+  steps.push(...removeVolumes(want, have, cause));
   if (have.address !== undefined) {
     const reason = gone('status.address', have.address);
     steps.push(

@@ -14,7 +14,14 @@ import type {
 } from '../drivers/docker/index.ts';
 import { LABEL } from '../drivers/docker/index.ts';
 import type { Reading } from '../world.ts';
-import { appFolder, type ContainerInputs, containerSpec, SETTINGS_LABEL } from './container.ts';
+import {
+  appFolder,
+  type ContainerInputs,
+  canonicalSettings,
+  containerSpec,
+  SETTINGS_LABEL,
+  settingsHash,
+} from './container.ts';
 import type { Health } from './health.ts';
 import type { AppWant } from './want.ts';
 
@@ -40,6 +47,8 @@ export interface AppHave {
   /** All containers of ours for this App, newest first. */
   containers: SeenContainer[];
   missingFolders: string[];
+  /** Names of volumes whose containers are gone: a crash came between the two. */
+  leftVolumes: string[];
   dataExists: boolean;
   /** Where the App's data is on the host. */
   folder: string;
@@ -70,6 +79,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const missingFolders: string[] = [];
   for (const wanted of data)
     if (!(await world.host.folderExists(wanted.folder))) missingFolders.push(wanted.folder);
+  const leftVolumes = await findLeftVolumes(want, world.docker, containers, inputs);
   const health = world.health.of(uid);
   const crashLog = await lastLines(containers, world.docker);
   const next =
@@ -77,6 +87,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   return {
     containers,
     missingFolders,
+    leftVolumes,
     folder,
     dataExists: await world.host.folderExists(folder),
     ...(address === undefined ? {} : { address }),
@@ -171,6 +182,22 @@ async function seeContainers(
     seen.push(entry);
   }
   return seen;
+}
+
+/** Those of the wanted container do not count: it is about to be made, and makes room for itself. */
+async function findLeftVolumes(
+  { document, deleting }: AppWant,
+  docker: DockerReading,
+  containers: readonly SeenContainer[],
+  inputs: ContainerInputs | undefined,
+): Promise<string[]> {
+  const used = new Set(containers.map(({ hash }) => hash));
+  if (inputs && !deleting) used.add(settingsHash(canonicalSettings(inputs)));
+  return (await docker.volumes())
+    .filter(({ labels }) => labels[LABEL.uid] === document.metadata.uid)
+    .filter(({ labels }) => !used.has(labels[LABEL.hash] ?? ''))
+    .map(({ name }) => name)
+    .sort();
 }
 
 /** Nothing about the summary asks for a closer look. */

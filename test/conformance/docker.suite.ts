@@ -407,17 +407,21 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
     assert.ok((await under.volumes()).includes(under.foreign.volume));
   });
 
-  test('removing volumes of a uid takes what is left of it, and refuses what is in use', async () => {
-    const uid = `${under.run}-u`;
-    const mine = { ...labels(), [LABEL.uid]: uid };
-    const mounts = [{ type: 'volume', source: `${under.run}-left`, target: '/tmp' }] as const;
-    const { id } = await started({ labels: mine, mounts: [...mounts] });
-    await rejects('conflict', docker.removeVolumesOf(uid), /still uses/);
+  test('a volume is listed with the labels of its container, and removed only when none uses it', async () => {
+    const name = `${under.run}-left`;
+    const mine = { ...labels(), [LABEL.hash]: 'one' };
+    const { id } = await started({
+      labels: mine,
+      mounts: [{ type: 'volume', source: name, target: '/tmp' }],
+    });
+    const listed = await docker.volumes();
+    assert.is(listed.find((volume) => volume.name === name)?.labels[LABEL.hash], 'one');
+    assert.not.ok(listed.some((volume) => volume.name === under.foreign.volume));
+    await rejects('conflict', docker.removeVolume(name), /still uses/);
+    await rejects('foreign', docker.removeVolume(under.foreign.volume));
     await docker.remove(id);
-    await docker.removeVolumesOf(uid);
-    await docker.removeVolumesOf(uid);
-    await rejects('invalid', docker.removeVolumesOf(''));
-    assert.not.ok((await under.volumes()).includes(`${under.run}-left`));
+    await docker.removeVolume(name);
+    assert.not.ok((await docker.volumes()).some((volume) => volume.name === name));
   });
 
   test('an image tells what it declares, and none is undefined', async () => {

@@ -97,6 +97,7 @@ export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave 
     image: { id: 'sha256:one', tags: ['hello:1'], digests: [], volumes: [], hasCommand: true },
     containers: [],
     missingFolders: [],
+    leftVolumes: [],
     dataExists: true,
     folder: '/state/apps/hello',
     inputs,

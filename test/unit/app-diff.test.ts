@@ -104,6 +104,19 @@ const rows: Row[] = [
     steps: ['SwitchContainer', 'RemoveContainer', 'RenameContainer'],
   },
   {
+    name: 'a crash after the old container is gone leaves volumes, which are removed',
+    have: (have) => ({ ...have, leftVolumes: ['holdfast-app-hello-0ld-run'] }),
+    steps: ['RemoveVolumes'],
+    because: ['volumes'],
+    causes: ['drift'],
+  },
+  {
+    name: 'deleting waits for volumes that a crash left',
+    want: { want: { deleting: true } },
+    have: (have) => ({ ...have, containers: [], leftVolumes: ['holdfast-app-hello-0ld-run'] }),
+    steps: ['DeleteSite', 'RemoveVolumes', 'ReleaseAddress'],
+  },
+  {
     name: 'memory changed by docker update makes a fresh container',
     have: (have) => ({ ...have, containers: [makeContainer(have, { drift: [{ field: 'memory' }] })] }),
     steps: ['CreateContainer', 'SwitchContainer', 'RemoveContainer', 'RenameContainer'],

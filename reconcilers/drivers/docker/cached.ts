@@ -77,12 +77,14 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     (id) => looked.delete(id),
   );
   const networks = cacheValue(() => raw.networks());
+  const volumes = cacheValue(() => raw.volumes());
   /** Settings of the daemon, which do not change while it runs. */
   const info = cacheValue(() => raw.info());
 
   function invalidate(): void {
     containers.clear();
     networks.invalidate();
+    volumes.invalidate();
     info.invalidate();
     images.clear();
     looked.clear();
@@ -133,6 +135,8 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     }
     if (type === 'network') takeNetwork(event);
     if (type === 'image') images.clear();
+    // Being mounted changes nothing of what is listed.
+    if (type === 'volume' && action !== 'mount' && action !== 'unmount') volumes.invalidate();
   }
 
   function takeNetwork(event: DockerEvent): void {
@@ -173,6 +177,11 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
         () => networks.get(),
         () => raw.networks(),
       ),
+    volumes: () =>
+      read(
+        () => volumes.get(),
+        () => raw.volumes(),
+      ),
     image: (reference) =>
       read(
         () => image(reference),
@@ -187,6 +196,8 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
       } catch (caught) {
         if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();
         throw caught;
+      } finally {
+        volumes.invalidate();
       }
     },
     start: (id) => change(id, raw.start(id)),
@@ -196,10 +207,11 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     unpause: (id) => change(id, raw.unpause(id)),
     setRestartPolicy: (id, policy) => change(id, raw.setRestartPolicy(id, policy)),
     async remove(id) {
-      await change(id, raw.remove(id));
+      await change(id, raw.remove(id)).finally(() => volumes.invalidate());
       const full = containers.resolve(id);
       if (full !== undefined) containers.forget(full);
     },
+    removeVolume: (name) => raw.removeVolume(name).finally(() => volumes.invalidate()),
     createNetwork: (spec) => raw.createNetwork(spec).finally(() => networks.invalidate()),
     removeNetwork: (id) => raw.removeNetwork(id).finally(() => networks.invalidate()),
     pull: (reference, options) => raw.pull(reference, options).finally(() => images.clear()),

@@ -136,6 +136,12 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
         const found = engine.find(idOrName);
         return found && readContainer(engine.inspect(found));
       }),
+    volumes: () =>
+      call('volumes', [], 'listing volumes', () =>
+        [...engine.volumes.values()]
+          .filter(({ labels }) => isOurs(labels))
+          .map(({ name, labels }) => ({ name, labels: { ...labels } })),
+      ),
     networks: () =>
       call('networks', [], 'listing networks', () => structuredClone([...engine.networks.values()])),
     image: (reference) =>
@@ -231,15 +237,13 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
       write('setRestartPolicy', [id, policy], `changing the restart policy of container ${shortId(id)}`, () =>
         engine.update(require(id), { RestartPolicy: { Name: policy } }),
       ),
-    removeVolumesOf: (uid) =>
-      write('removeVolumesOf', [uid], `removing volumes of ${uid}`, () => {
-        if (uid === '') throw new DriverError('invalid', 'the uid is empty');
-        for (const { name, labels } of [...engine.volumes.values()]) {
-          if (!isOurs(labels) || labels[LABEL.uid] !== uid) continue;
-          if (engine.volumeInUse(name))
-            throw new DriverError('conflict', `${name}: a container still uses it`);
-          engine.removeVolume(name);
-        }
+    removeVolume: (name) =>
+      write('removeVolume', [name], `removing volume ${name}`, () => {
+        const found = engine.volumes.get(name);
+        if (!found) return;
+        if (!isOurs(found.labels)) throw foreign(`volume ${name}`);
+        if (engine.volumeInUse(name)) throw new DriverError('conflict', 'a container still uses it');
+        engine.removeVolume(name);
       }),
   };
 

@@ -129,6 +129,13 @@ export interface NetworkSpec {
   options: Record<string, string>;
 }
 
+/** A named volume. */
+export interface VolumeSummary {
+  name: string;
+  /** Those of the container that it was made for. */
+  labels: Record<string, string>;
+}
+
 export interface ImageDetails {
   id: string;
   tags: string[];
@@ -205,6 +212,8 @@ export interface DockerReading {
   container(idOrName: string): Promise<ContainerDetails | undefined>;
   /** All networks, ours and others'. */
   networks(): Promise<NetworkSummary[]>;
+  /** Volumes that carry our mark, used or not. */
+  volumes(): Promise<VolumeSummary[]>;
   image(reference: string): Promise<ImageDetails | undefined>;
   logs(id: string, options?: LogOptions): AsyncIterable<LogLine>;
 }
@@ -241,8 +250,8 @@ export interface DockerWriting {
     options: { command: string[]; tty: boolean; env?: Record<string, string>; user?: string },
   ): Promise<ExecSession>;
   setRestartPolicy(id: string, policy: 'always' | 'no'): Promise<void>;
-  /** All named volumes with our mark and this uid label. */
-  removeVolumesOf(uid: string): Promise<void>;
+  /** Refuses (foreign) what does not carry our mark; `conflict` while a container uses it, running or not. */
+  removeVolume(name: string): Promise<void>;
 }
 
 export interface Docker extends DockerReading, DockerWriting {

@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import { driverError } from './errors.ts';
 import { type DockerReading, type ImageDetails, LABEL } from './index.ts';
 import { logQuery, readLines } from './logs.ts';
-import { shortId, unlessMissing } from './ownership.ts';
+import { isOurs, shortId, unlessMissing } from './ownership.ts';
 import {
   type InspectedContainer,
   type InspectedImage,
@@ -22,7 +22,8 @@ import {
 } from './read.ts';
 import { requireImageName, requireName } from './reference.ts';
 
-export function createReading({ connection, ownership }: Context): DockerReading {
+export function createReading(context: Context): DockerReading {
+  const { connection, ownership } = context;
   return {
     async info() {
       const { version, apiVersion } = await connection.server();
@@ -57,6 +58,11 @@ export function createReading({ connection, ownership }: Context): DockerReading
         docker.listNetworks({ abortSignal } as Parameters<typeof docker.listNetworks>[0]),
       );
       return (listed as unknown as ListedNetwork[]).map(readNetwork);
+    },
+
+    async volumes() {
+      const ours = [...(await context.volumes())].filter(([, labels]) => isOurs(labels));
+      return ours.map(([name, labels]) => ({ name, labels }));
     },
 
     image: (reference) => findImage(connection, reference),

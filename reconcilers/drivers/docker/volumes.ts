@@ -57,19 +57,18 @@ export async function removeVolumesOfContainer(
   for (const name of names) if (isOurs(present.get(name))) await removeVolume(connection, name);
 }
 
-export async function removeVolumesByUid(connection: Connection, uid: string): Promise<void> {
-  if (uid === '') throw new DriverError('invalid', 'removing volumes: the uid is empty');
-  const { Volumes: found } = await connection.call(`listing volumes of ${uid}`, (docker, abortSignal) =>
-    docker.listVolumes({
-      abortSignal,
-      filters: { label: [`${LABEL.managed}=true`, `${LABEL.uid}=${uid}`] },
-    } as Parameters<typeof docker.listVolumes>[0]),
-  );
-  for (const volume of found ?? []) {
-    if (!isOurs(volume.Labels) || volume.Labels[LABEL.uid] !== uid) continue;
-    if (await removeVolume(connection, volume.Name)) continue;
-    throw new DriverError('conflict', `removing volume ${volume.Name}: a container still uses it`);
-  }
+/** A volume that is left. Gone is success; used is `conflict`. */
+export async function removeLeftVolume(
+  connection: Connection,
+  name: string,
+  present: VolumeLabels,
+): Promise<void> {
+  requireName('volume', name);
+  const labels = present.get(name);
+  if (labels === undefined) return;
+  if (!isOurs(labels)) throw foreign(`volume ${name}`);
+  if (await removeVolume(connection, name)) return;
+  throw new DriverError('conflict', `removing volume ${name}: a container still uses it`);
 }
 
 /** False when a container uses it, running or not: the engine itself refuses then. */

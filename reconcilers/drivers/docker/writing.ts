@@ -16,7 +16,7 @@ import { runPull } from './pull.ts';
 import { findImage } from './reading.ts';
 import { parseReference, requireImageName } from './reference.ts';
 import type { Semaphore } from './semaphore.ts';
-import { removeVolumesByUid } from './volumes.ts';
+import { removeLeftVolume } from './volumes.ts';
 
 type Container = ReturnType<Dockerode['getContainer']>;
 
@@ -109,7 +109,7 @@ export function createWriting(context: Context): DockerWriting {
         try {
           await container.unpause({ abortSignal });
         } catch (caught) {
-          if (!/is not paused/i.test(engineText(caught))) throw caught;
+          if (!/is not paused|cannot resume a running process/i.test(engineText(caught))) throw caught;
         }
       }),
 
@@ -125,7 +125,10 @@ export function createWriting(context: Context): DockerWriting {
         ),
       ),
 
-    removeVolumesOf: (uid) => writes.run(() => removeVolumesByUid(connection, uid)),
+    async removeVolume(name) {
+      const volumes = await context.volumes();
+      return writes.runSoon(() => removeLeftVolume(connection, name, volumes));
+    },
   };
 }
 
@@ -135,7 +138,12 @@ async function untilSettled<T>(clock: Clock, signal: AbortSignal, run: () => Pro
     try {
       return await run();
     } catch (caught) {
-      if (!/cannot update a stopped container/i.test(engineText(caught))) throw caught;
+      if (
+        !/cannot update a stopped container|task \w+ not found|process already finished/i.test(
+          engineText(caught),
+        )
+      )
+        throw caught;
       await delay(clock, 50, signal);
     }
   }
