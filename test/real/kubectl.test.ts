@@ -21,7 +21,7 @@ let environment: NodeJS.ProcessEnv = {};
 
 const present = await run(KUBECTL, ['version', '--client']).catch(() => undefined);
 if (present === undefined) {
-  console.log('skipped: there is no kubectl here (apt-get install kubernetes-client)');
+  console.log('SKIP: there is no kubectl here (apt-get install kubernetes-client)');
 } else {
   test.before(async () => {
     server = await startApiServer();

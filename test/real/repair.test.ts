@@ -564,7 +564,7 @@ const passwords = 'alice:$2y$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJS
 
 test('images come from a registry by tag and by digest, with the credentials of a Secret', async () => {
   if (!existsSync(registryProgram)) {
-    console.log(`\nSKIPPED pulls from a registry: there is no ${registryProgram} (package docker-registry)`);
+    console.log(`\nSKIP: pulls from a registry: there is no ${registryProgram} (package docker-registry)`);
     return;
   }
   await host.copyIn(registryProgram, '/usr/local/bin/docker-registry');
