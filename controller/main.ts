@@ -11,6 +11,7 @@ import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
@@ -195,10 +196,20 @@ function buildWorld(options: ControllerOptions, store: SqliteStore) {
       onChange: (app) => health.onChange(app),
     }),
   };
+  const firewall = createFirewall();
   const settings = { stateFolder, version };
   const { leases } = store;
-  const reading: Reading = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
+  const reading: Reading = {
+    settings,
+    docker,
+    nginx,
+    host,
+    health: health.monitor,
+    leases,
+    authority,
+    firewall,
+  };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
   return { docker, nginx, authority, health, reading, writing };
 }
 
