@@ -107,6 +107,8 @@ export const ANNOTATION = {
   deleteData: 'holdfast.dev/delete-data',
   /** RFC 3339 time: forget that the last rollout failed and try again. */
   retriedAt: 'holdfast.dev/retriedAt',
+  /** RFC 3339 time: give the account of this Binding a new password, as far as its own is older. */
+  rotatedAt: 'holdfast.dev/rotatedAt',
 } as const;
 
 /** `app/wiki`, for messages and as a stable id in steps. */

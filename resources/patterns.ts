@@ -24,5 +24,9 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$': 'must be a login name: letters, digits and _ . @ + -, at most 64',
   '^[A-Z][A-Za-z]{0,62}$': 'must be the name of a kind, such as App',
   '^[0-9a-f]{64}$': 'must be a SHA-256 in 64 hexadecimal digits',
+  '^[0-9]+([.][0-9]+){0,2}$': 'must be a version such as 16 or 10.11',
+  '^[a-zA-Z_][-a-zA-Z0-9_.]*$':
+    'must be letters, digits, dashes, dots and underscores, beginning with a letter',
+  '^[^\\n\\r]*$': 'must be one line',
   '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',
 };

@@ -69,7 +69,10 @@ export interface View {
 export interface ChildDocuments {
   /** Creates or updates a child owned by `owner`. */
   apply(owner: Document, child: Manifest): Promise<void>;
-  delete(reference: Reference): Promise<void>;
+  /** `data`: with everything that it keeps in the world. */
+  delete(reference: Reference, options?: { data: boolean }): Promise<void>;
+  /** Makes a document that nobody owns, such as one that a person could have written. What is there stays as it is. */
+  create(document: Manifest): Promise<void>;
   /** Also while it is being deleted. */
   exists(reference: Reference): boolean;
 }

@@ -260,9 +260,13 @@ export class KeyRun<Reading, Writing> {
         const document = { ...child, metadata: { ...child.metadata, ownerReferences: [reference] } };
         await store.write([{ verb: 'applyChild', document }], CONTROLLER);
       },
-      delete: async (reference) => {
+      create: async (document) => {
+        if (store.get(document.kind, document.metadata.name)) return;
+        await store.write([{ verb: 'create', document }], CONTROLLER);
+      },
+      delete: async (reference, { data } = { data: false }) => {
         if (!store.get(reference.kind, reference.name)) return;
-        await store.write([{ verb: 'delete', reference }], CONTROLLER);
+        await store.write([{ verb: 'delete', reference, deleteData: data }], CONTROLLER);
       },
     };
   }

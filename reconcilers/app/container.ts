@@ -36,6 +36,8 @@ export interface ContainerInputs {
   /** Folders that are kept: where in the container, and which folder on the host. */
   data: readonly { path: string; folder: string }[];
   ports: readonly { containerPort: number; hostPort: number }[];
+  /** Host name → address, in the container's own table of hosts. */
+  hosts?: Readonly<Record<string, string>>;
   readOnlyRoot: boolean;
   memoryWithSwap?: number;
   pidsLimit: number;
@@ -70,6 +72,7 @@ export function canonicalSettings(inputs: ContainerInputs): Record<string, Json>
   if (inputs.apparmorProfile) settings['apparmorProfile'] = inputs.apparmorProfile;
   for (const { path, folder } of inputs.data) settings[`mounts.${path}`] = folder;
   for (const { containerPort, hostPort } of inputs.ports) settings[`ports.${hostPort}`] = containerPort;
+  for (const [name, host] of Object.entries(inputs.hosts ?? {})) settings[`hosts.${name}`] = host;
   for (const [name, value] of Object.entries(inputs.env)) settings[`env.${name}`] = digest(value, 12);
   const different = Object.entries(settings).filter(([field, value]) => !isDefault(field, value));
   return Object.fromEntries(different.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -122,6 +125,7 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
     network: { name: inputs.network, address: inputs.address },
     dns: [...inputs.dns],
     dnsSearch: ['.'],
+    hosts: { ...inputs.hosts },
     mounts: [...scratch, ...kept],
     ports: inputs.ports.map(({ containerPort, hostPort }) => ({ containerPort, hostPort, protocol: 'tcp' })),
     readOnlyRoot: inputs.readOnlyRoot,

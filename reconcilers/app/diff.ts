@@ -29,6 +29,8 @@ export type AppWork =
   | { type: 'LeaseAddress'; uid: string; network: { subnet: string; gateway: string } }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
+  | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
+  | { type: 'DeleteBinding'; name: string; data: boolean }
   | { type: 'CreateFolders'; folders: readonly string[] }
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
@@ -90,10 +92,14 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
+  steps.push(...applyBindings(want));
   if (want.app.state === 'stopped')
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
-  return [...steps, ...containerSteps(want, have), ...removeVolumes(want, have, 'drift')];
+  // What runs goes on; a container for what is not there yet would only end again and again.
+  if (want.addons.waiting) return steps;
+  steps.push(...containerSteps(want, have), ...removeVolumes(want, have, 'drift'));
+  return [...steps, ...deleteBindings(want, 'the App asks for it no more')];
 }
 
 function inSubnet(address: string, { network }: AppWant): boolean {
@@ -169,6 +175,55 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
       child: { apply: child },
     },
   );
+}
+
+function applyBindings(want: AppWant): AppStep[] {
+  return want.addons.bindings.flatMap(({ manifest, found }) => {
+    const wanted = manifest.spec as Record<string, Json>;
+    const present = found?.spec as Record<string, Json> | undefined;
+    const fields = Object.keys({ ...present, ...wanted }).filter(
+      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
+    );
+    if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
+    const { name } = manifest.metadata;
+    const reasons = found
+      ? fields.flatMap((field) =>
+          because(want, `binding.${field}`, present?.[field] ?? null, wanted[field] ?? null),
+        )
+      : because(want, 'binding', null, name);
+    return [
+      step(
+        { type: 'ApplyBinding', owner: want.document, binding: manifest },
+        {
+          target: `binding/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'ask for'} the account in addon/${String(wanted['addon'])}`,
+          because: reasons,
+          child: { apply: manifest },
+          knownLater: ['credentials'],
+        },
+      ),
+    ];
+  });
+}
+
+function deleteBindings(want: AppWant, cause: string): AppStep[] {
+  const data = want.deleting && want.deleteData;
+  return want.addons.unwanted
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map(({ metadata: { name } }) =>
+      step(
+        { type: 'DeleteBinding', name, data },
+        {
+          target: `binding/${name}`,
+          action: 'delete',
+          impact: data ? 'data-loss' : 'none',
+          message: data ? `give up ${name} with its data` : `give up ${name}; its data is kept`,
+          because: because(want, 'binding', name, null, cause),
+          child: { delete: { kind: 'Binding', name } },
+        },
+      ),
+    );
 }
 
 function causeOfSite(want: AppWant): string {
@@ -492,7 +547,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
-  steps.push(...removeVolumes(want, have, cause));
+  steps.push(...removeVolumes(want, have, cause), ...deleteBindings(want, cause));
   if (have.address !== undefined) {
     const reason = gone('status.address', have.address);
     steps.push(

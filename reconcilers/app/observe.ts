@@ -144,6 +144,7 @@ function containerInputs(
     dns: want.dns,
     data: found.data,
     ports: app.tcpPorts,
+    hosts: want.addons.hosts,
     readOnlyRoot: app.readOnlyRoot,
     ...(memoryWithSwap === undefined ? {} : { memoryWithSwap }),
     pidsLimit: app.pidsLimit,

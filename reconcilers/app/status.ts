@@ -66,6 +66,8 @@ function verdict(
     );
   }
   if (pending[0]) return no('Progressing', pending[0].message);
+  const { waiting } = want.addons;
+  if (waiting && want.app.state !== 'stopped') return no(waiting.reason, waiting.message);
   if (want.app.state === 'stopped')
     return { status: 'True', reason: 'Stopped', message: 'it is stopped, as wanted' };
   return serving(want, have, current);
