@@ -2,6 +2,8 @@
  * All kinds. A new kind is one line here. The store, the API and the CLI are generic over this list and know no kind by name.
  */
 import { appKind } from './app.ts';
+import { dnsRecordKind } from './dnsrecord.ts';
+import { domainKind } from './domain.ts';
 import { eventKind } from './event.ts';
 import type { KindDefinition } from './kind.ts';
 import { nearest } from './near.ts';
@@ -18,6 +20,8 @@ export const kinds: readonly KindDefinition[] = [
   tokenKind,
   siteKind,
   sourceKind,
+  domainKind,
+  dnsRecordKind,
   eventKind,
 ];
 
