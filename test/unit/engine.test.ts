@@ -225,7 +225,7 @@ test('a plan names the steps that the events name afterwards, and changes nothin
     spec: { color: 'blue', big: true },
   }));
   const plan = await makePlan({
-    store: toys.store,
+    dryRun: (writes, by) => toys.store.write(writes, by, { dryRun: true }),
     view: toys.engine.view,
     reading: toys.world,
     reconcilers: toys.reconcilers,
