@@ -4,7 +4,7 @@
  */
 import type { View } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition, type Document, type StatusBase } from '../../resources/document.ts';
-import { builtinDomain, fqdn } from '../../resources/domain.ts';
+import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
 import type {
   AppSpec,
@@ -60,15 +60,15 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const platform = view.get('Platform', 'platform');
   const platformSpec = (platform?.spec ?? {}) as PlatformSpec;
   const network = (platform?.status as PlatformStatus | undefined)?.network;
-  const domain = builtinDomain(app.domain);
-  const host = domain ? fqdn(app.location, domain.zone) : undefined;
+  const domain = domainFacts(view, app.domain);
+  const host = domain ? fqdn(app.location, domain.name) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
   const blocked = conflict(document, app, host, view, platformSpec);
-  const waiting = waitsFor(app, host, platform, environment.missing, credentials.missing);
+  const waiting = waitsFor(app, domain, platform, environment.missing, credentials.missing);
   return {
     document,
     app,
@@ -77,7 +77,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(url === undefined ? {} : { url }),
     ...(isNetwork(network) ? { network } : {}),
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
-    env: { ...platformEnv(host, domain?.zone, port), ...portEnv(app), ...environment.values },
+    env: { ...platformEnv(host, domain?.name, port), ...portEnv(app), ...environment.values },
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
@@ -97,11 +97,11 @@ function isNetwork(
 /** The names that packages of the older platform read, and their prefixed twins. */
 function platformEnv(
   host: string | undefined,
-  zone: string | undefined,
+  domain: string | undefined,
   httpsPort: number,
 ): Record<string, string> {
   const origin = (name: string | undefined) => (name === undefined ? '' : originOf(name, httpsPort));
-  const console = origin(zone === undefined ? undefined : fqdn('my', zone));
+  const console = origin(domain === undefined ? undefined : fqdn('my', domain));
   const values = {
     WEBADMIN_ORIGIN: console,
     API_ORIGIN: console,
@@ -156,15 +156,16 @@ function registryAuth(app: EffectiveApp, view: View): { auth?: RegistryAuth; mis
 
 function waitsFor(
   app: EffectiveApp,
-  host: string | undefined,
+  domain: DomainFacts | undefined,
   platform: Document | undefined,
   missingEnv: string | undefined,
   missingCredentials: string | undefined,
 ): Obstacle | undefined {
-  if (host === undefined) {
+  if (!domain) {
     const message = `waits for domain/${app.domain}, which does not exist; the built-in domain is localhost`;
     return { reason: 'ReferenceNotFound', message };
   }
+  if (domain.waitsFor) return domain.waitsFor;
   const missing = missingEnv ?? missingCredentials;
   if (missing !== undefined)
     return { reason: 'ReferenceNotFound', message: `waits for ${missing}; apply that Secret` };
@@ -181,8 +182,8 @@ function waitsFor(
 function claims(view: View): Claims {
   const apps = ([...view.list('App')] as AppDocument[]).sort(byAge).map((document) => {
     const app = memoized(document);
-    const domain = builtinDomain(app.domain);
-    const hosts = domain ? [fqdn(app.location, domain.zone), ...app.aliases] : [];
+    const domain = domainFacts(view, app.domain);
+    const hosts = domain ? [fqdn(app.location, domain.name), ...app.aliases] : [];
     return { document, hosts, ports: app.tcpPorts.map(({ hostPort }) => hostPort) };
   });
   const hosts = new Map<string, string>();
@@ -229,7 +230,7 @@ function conflict(
 ): Obstacle | undefined {
   if (document.metadata.deletionTimestamp) return undefined;
   const { name } = document.metadata;
-  const { hosts, ports } = view.derived(CLAIMS, ['App#status'], claims);
+  const { hosts, ports } = view.derived(CLAIMS, ['App#status', 'Domain'], claims);
   for (const wanted of host === undefined ? [] : [host, ...app.aliases]) {
     const holder = hosts.get(wanted);
     if (holder === undefined || holder === name) continue;

@@ -8,8 +8,6 @@ import ipaddr from 'ipaddr.js';
 import type { RecordType } from '../../../resources/dnsrecord.ts';
 import { hostProblems } from '../../../resources/domain.ts';
 
-export const RECORD_TYPES: readonly RecordType[] = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'SRV', 'CAA'];
-
 /** The canonical form; what cannot be read stays as it is. */
 export function canonicalValue(type: RecordType, value: string): string {
   const words = value.trim().split(/\s+/);
