@@ -42,6 +42,11 @@ export interface Step {
   readonly interruptible?: boolean;
   /** The steps after this one depend on what it finds: look again and plan anew before going on. */
   readonly replan?: boolean;
+  /**
+   * upgrade: no document and nobody behind our back asks for it; a newer Holdfast, or what has changed on the machine, wants it
+   * otherwise. It waits, shown as a plan, for a maintenance window or for `holdfast approve`.
+   */
+  readonly held?: 'upgrade';
   /** What will only be known when it runs, for the plan: "address". */
   readonly knownLater?: readonly string[];
   /** Names of the documents that it is done for, where the key has many; an event is written about each. None: about the key. */
