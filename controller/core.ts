@@ -12,6 +12,7 @@ import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
+import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
@@ -47,6 +48,7 @@ export interface CoreOptions {
 export interface Core {
   readonly engine: Engine<Reading, Writing>;
   readonly reconcilers: readonly AnyReconciler<Reading, Writing>[];
+  /** Looks and leaves no trace, not even in what is known of Docker: for plans and for the doctor. */
   readonly reading: Reading;
   readonly docker: CachedDocker;
   /** Ends the engine and lets go of the world. The store stays open. */
@@ -93,7 +95,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     await stop();
     throw error;
   }
-  return { engine, reconcilers, reading: world.reading, docker: world.docker, stop };
+  return { engine, reconcilers, reading: world.planning, docker: world.docker, stop };
 }
 
 function buildWorld(options: CoreOptions) {
@@ -111,9 +113,9 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const reading: Reading = { settings, docker, nginx, host, health: health.monitor, leases, authority };
+  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
   const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
-  return { docker, nginx, health, reading, writing };
+  return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
 type World = ReturnType<typeof buildWorld>;

@@ -31,7 +31,7 @@ export function path(
   server: FastifyInstance,
   url: string,
   handlers: Partial<Record<Method, Handler>>,
-  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access } = {},
+  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access; reads?: boolean } = {},
 ): void {
   const allowed = METHODS.filter((method) => handlers[method]);
   for (const method of METHODS) {
@@ -40,7 +40,10 @@ export function path(
       method,
       url,
       handler: async (request, reply) => handler(request, reply),
-      config: { need: { access: options.access ?? accessOf(method), kind: options.kind } },
+      config: {
+        need: { access: options.access ?? accessOf(method), kind: options.kind },
+        reads: options.reads ?? false,
+      },
       ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
     });
   }
@@ -59,6 +62,8 @@ export interface Need {
 declare module 'fastify' {
   interface FastifyContextConfig {
     need?: Need;
+    /** Changes nothing whatever its method, not even a log. */
+    reads?: boolean;
   }
 }
 

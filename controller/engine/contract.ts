@@ -146,8 +146,11 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   readonly watches?: readonly string[];
   /** Waits this long for more before it starts, in milliseconds: many documents, one reload. */
   readonly settleMilliseconds?: number;
-  /** Keys that are looked at even when no document leads to them: a shared target that must be there with nothing in it. */
-  readonly always?: readonly string[];
+  /**
+   * Keys that are looked at even when no document leads to them: a shared target that must be there with nothing in it. A
+   * function where other kinds' documents say which: pure.
+   */
+  readonly always?: readonly string[] | ((view: View) => readonly string[]);
   /** Usually the document's name; the shared target where many documents have one. */
   key(document: Document): string;
   /** Keys to wake when a document of `watches` changes. Pure. */

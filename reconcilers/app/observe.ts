@@ -180,8 +180,10 @@ async function seeContainers(
     if (details) {
       entry.details = details;
       entry.state = details.state;
-      if (spec && entry.hash === spec.hash) entry.drift = settingsDifference(spec, details);
-      if (entry.drift.length === 0) docker.looked(container.id, details);
+      const isCompared = spec !== undefined && entry.hash === spec.hash;
+      if (isCompared) entry.drift = settingsDifference(spec, details);
+      // One that was made for other settings was compared with nothing.
+      if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
     }
     seen.push(entry);
   }

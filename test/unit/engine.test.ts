@@ -1,8 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { AnyReconciler, View } from '../../controller/engine/contract.ts';
+import { allKeys } from '../../controller/engine/keys.ts';
 import { makePlan } from '../../controller/engine/plan.ts';
 import { classifyFailure } from '../../reconcilers/failure.ts';
-import { API_VERSION } from '../../resources/document.ts';
+import { API_VERSION, type Document } from '../../resources/document.ts';
 import { makeToys, ReconcileError, ROOT, type Toys } from '../support/toys.ts';
 
 const test = suite<{ toys: Toys }>('engine');
@@ -31,6 +33,19 @@ test('looking again at what is well writes nothing and calls nothing', async ({ 
   }
   assert.is(toys.store.version, version);
   assert.is(toys.world.calls.length, calls);
+});
+
+test('keys that are always looked at need no document', async ({ toys }) => {
+  await toys.apply('a', { color: 'red' });
+  const reconciler = { kind: 'Thing', key: ({ metadata }: Document) => metadata.name } as AnyReconciler<
+    unknown,
+    unknown
+  >;
+  const { view } = toys.engine;
+  assert.equal([...allKeys(reconciler, view)], ['a']);
+  assert.equal([...allKeys({ ...reconciler, always: ['shared'] }, view)], ['a', 'shared']);
+  const always = (seen: View) => seen.list('Thing').map(({ metadata }) => `@${metadata.name}`);
+  assert.equal([...allKeys({ ...reconciler, always }, view)], ['a', '@a']);
 });
 
 test('the same step for another reason is another event', async ({ toys }) => {
@@ -250,7 +265,7 @@ test('a plan names the steps that the events name afterwards, and changes nothin
     spec: { color: 'blue', big: true },
   }));
   const plan = await makePlan({
-    store: toys.store,
+    dryRun: (writes, by) => toys.store.write(writes, by, { dryRun: true }),
     view: toys.engine.view,
     reading: toys.world,
     reconcilers: toys.reconcilers,
