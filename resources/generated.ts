@@ -592,6 +592,10 @@ export interface AppStatus {
      * How it last ended.
      */
     exitCode?: number;
+    /**
+     * Digest of what the documents asked for when it was last as wanted.
+     */
+    asked?: string;
   };
   /**
    * The image that runs.

@@ -5,6 +5,7 @@
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { Author, Write, WriteResult } from '../store/types.ts';
 import type { AnyReconciler, Failure, Plan, PlannedOutcome, PlannedStep, Step, View } from './contract.ts';
+import { allKeys } from './keys.ts';
 import { publicStep, subjectsOf } from './step.ts';
 import { OverlayView } from './view.ts';
 
@@ -41,8 +42,7 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
   };
   if (documents.length + deletions.length === 0) {
     for (const reconciler of reconcilers) {
-      for (const document of view.list(reconciler.kind))
-        wanted.add(`${reconciler.kind} ${reconciler.key(document)}`);
+      for (const key of allKeys(reconciler, view)) wanted.add(`${reconciler.kind} ${key}`);
     }
   } else {
     const writes: Write[] = [

@@ -14,6 +14,8 @@ import type {
   SecretSpec,
 } from '../../resources/generated.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
+import { canonicalJson } from './canonical.ts';
+import { digest } from './container.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -32,6 +34,11 @@ export interface AppWant {
   network?: { name: string; subnet: string; gateway: string };
   dns: readonly string[];
   env: Record<string, string>;
+  /**
+   * Digest of all that documents say of the container, as they say it. While it stays the same and the container's settings
+   * do not, it is Holdfast or the machine that has changed, and nobody asked for another container.
+   */
+  asked: string;
   auth?: RegistryAuth;
   /** Cannot go on until a person changes something: conflicts. Nothing is changed. */
   blocked?: Obstacle;
@@ -78,6 +85,17 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(isNetwork(network) ? { network } : {}),
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
     env: { ...platformEnv(host, domain?.name, port), ...portEnv(app), ...environment.values },
+    // Whatever else of other documents comes into the container belongs in here, too.
+    asked: digest(
+      canonicalJson([
+        document.spec,
+        environment.values,
+        platformSpec.network?.dns ?? [],
+        [network?.name ?? '', network?.subnet ?? ''],
+        url ?? '',
+      ]),
+      24,
+    ),
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),

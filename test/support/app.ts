@@ -57,6 +57,7 @@ export function makeWant(change: WantChange = {}): AppWant {
     network: NETWORK,
     dns: [],
     env: { CLOUDRON: '1' },
+    asked: 'asked',
     site: makeDocument('Site', 'hello', siteSpec(host, app)),
     cause: () => `generation ${generation} by root through cli`,
     deleting: false,
