@@ -24,6 +24,8 @@ export interface KindDefinition {
   shortNames: string[];
   /** File in schemas/. */
   schema: string;
+  /** label (the default): names are DNS labels. host: they are host names, with dots. */
+  names?: 'label' | 'host';
   /** Who writes documents of this kind. People cannot apply what reconcilers write. */
   writtenBy: 'people' | 'reconcilers';
   /** Whole body encrypted at rest, values hidden in output. */

@@ -28,5 +28,9 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[a-zA-Z_][-a-zA-Z0-9_.]*$':
     'must be letters, digits, dashes, dots and underscores, beginning with a letter',
   '^[^\\n\\r]*$': 'must be one line',
+  '^(https?://[^\\s]+|dns:[^\\s@]+@[^\\s@]+)$':
+    'must be a URL such as https://ip.example.net, or dns:NAME@SERVER',
+  '^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$':
+    'must be a name in DNS: lower-case letters, digits, dashes and underscores, with dots between parts, * as its first part at most',
   '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',
 };

@@ -4,6 +4,8 @@
 import { addonKind } from './addon.ts';
 import { appKind } from './app.ts';
 import { bindingKind } from './binding.ts';
+import { dnsRecordKind } from './dnsrecord.ts';
+import { domainKind } from './domain.ts';
 import { eventKind } from './event.ts';
 import type { KindDefinition } from './kind.ts';
 import { nearest } from './near.ts';
@@ -22,6 +24,8 @@ export const kinds: readonly KindDefinition[] = [
   tokenKind,
   siteKind,
   sourceKind,
+  domainKind,
+  dnsRecordKind,
   eventKind,
 ];
 

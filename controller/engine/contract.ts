@@ -42,6 +42,11 @@ export interface Step {
   readonly interruptible?: boolean;
   /** The steps after this one depend on what it finds: look again and plan anew before going on. */
   readonly replan?: boolean;
+  /**
+   * upgrade: no document and nobody behind our back asks for it; a newer Holdfast, or what has changed on the machine, wants it
+   * otherwise. It waits, shown as a plan, for a maintenance window or for `holdfast approve`.
+   */
+  readonly held?: 'upgrade';
   /** What will only be known when it runs, for the plan: "address". */
   readonly knownLater?: readonly string[];
   /** Names of the documents that it is done for, where the key has many; an event is written about each. None: about the key. */
@@ -144,8 +149,11 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   readonly watches?: readonly string[];
   /** Waits this long for more before it starts, in milliseconds: many documents, one reload. */
   readonly settleMilliseconds?: number;
-  /** Keys that are looked at even when no document leads to them: a shared target that must be there with nothing in it. */
-  readonly always?: readonly string[];
+  /**
+   * Keys that are looked at even when no document leads to them: a shared target that must be there with nothing in it. A
+   * function where other kinds' documents say which: pure.
+   */
+  readonly always?: readonly string[] | ((view: View) => readonly string[]);
   /** Usually the document's name; the shared target where many documents have one. */
   key(document: Document): string;
   /** Keys to wake when a document of `watches` changes. Pure. */

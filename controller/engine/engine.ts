@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
 import type { AnyReconciler, Failure } from './contract.ts';
 import { EventRecorder } from './events.ts';
+import { allKeys } from './keys.ts';
 import { OrphanCollector } from './orphans.ts';
 import { WorkQueue } from './queue.ts';
 import { KeyRun, type RunDependencies, type RunningStep, type RunResult, SupersededError } from './run.ts';
@@ -133,10 +134,7 @@ export class Engine<Reading, Writing> {
   wakeAll(kind?: string): void {
     for (const loop of this.#loops) {
       if (kind !== undefined && loop.reconciler.kind !== kind) continue;
-      const keys = new Set(
-        this.view.list(loop.reconciler.kind).map((document) => loop.reconciler.key(document)),
-      );
-      for (const key of keys) loop.queue.add(key);
+      for (const key of allKeys(loop.reconciler, this.view)) loop.queue.add(key);
     }
   }
 

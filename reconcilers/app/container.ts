@@ -42,6 +42,8 @@ export interface ContainerInputs {
   memoryWithSwap?: number;
   pidsLimit: number;
   apparmorProfile?: string;
+  /** Who makes it. Labels only: another version or a state folder with a new name is no reason for another container. */
+  maker?: { stateFolder: string; version: string };
 }
 
 export function containerName(app: string): string {
@@ -86,7 +88,7 @@ export function settingsHash(settings: Record<string, Json>): string {
   return digest(JSON.stringify(settings), 24);
 }
 
-function digest(text: string, length: number): string {
+export function digest(text: string, length: number): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }
 
@@ -120,6 +122,9 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
       [LABEL.hash]: hash,
       [LABEL.generation]: String(app.generation),
       [SETTINGS_LABEL]: JSON.stringify(settings),
+      ...(inputs.maker
+        ? { [LABEL.state]: inputs.maker.stateFolder, [LABEL.version]: inputs.maker.version }
+        : {}),
     },
     tty: true,
     network: { name: inputs.network, address: inputs.address },

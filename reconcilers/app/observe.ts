@@ -71,7 +71,9 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const apparmorProfile = (await world.host.hasAppArmorProfile(APPARMOR_PROFILE))
     ? APPARMOR_PROFILE
     : undefined;
-  const inputs = image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile });
+  const maker = world.settings;
+  const inputs =
+    image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile, maker });
   const containers = await seeContainers(want, world.docker, inputs);
   const networks = await world.docker.networks();
   const networkGone =
@@ -129,6 +131,7 @@ function containerInputs(
     address: string;
     data: { path: string; folder: string }[];
     apparmorProfile: string | undefined;
+    maker: Reading['settings'];
   },
 ): ContainerInputs {
   const { app, document } = want;
@@ -149,6 +152,7 @@ function containerInputs(
     ...(memoryWithSwap === undefined ? {} : { memoryWithSwap }),
     pidsLimit: app.pidsLimit,
     ...(found.apparmorProfile ? { apparmorProfile: found.apparmorProfile } : {}),
+    maker: { stateFolder: found.maker.stateFolder, version: found.maker.version },
   };
 }
 
@@ -177,8 +181,10 @@ async function seeContainers(
     if (details) {
       entry.details = details;
       entry.state = details.state;
-      if (spec && entry.hash === spec.hash) entry.drift = settingsDifference(spec, details);
-      if (entry.drift.length === 0) docker.looked(container.id, details);
+      const isCompared = spec !== undefined && entry.hash === spec.hash;
+      if (isCompared) entry.drift = settingsDifference(spec, details);
+      // One that was made for other settings was compared with nothing.
+      if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
     }
     seen.push(entry);
   }
