@@ -94,7 +94,7 @@ const values: [ServerType, Record<string, string>][] = [
 
 for (const [type, expected] of values) {
   test(`${type} gives exactly its variables, each with a twin`, () => {
-    const port = { postgresql: 5432, mysql: 3306, mongodb: 27017, redis: 6379 }[type];
+    const port = SERVER_PORT[type];
     const found = serverVariables(type, { ...ACCESS, host: serverHost(type, 'wiki'), port });
     const twins = Object.entries(expected).map(([name, value]) => [`CLOUDRON_${name}`, value]);
     assert.equal(found, { ...expected, ...Object.fromEntries(twins) });
