@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   ADDONS,
+  SERVER_PORT,
   SERVER_TYPES,
   type ServerType,
   serverHost,
