@@ -92,11 +92,15 @@ export function acmeConformance(name: string, make: AcmeMaker): void {
   });
 
   test('a key has one account, however often it is registered', async () => {
-    const again = await under.acme.register(under.server, account.key, {});
-    assert.is(again, account.url);
-    const mail = await under.acme.register(under.server, account.key, { email: 'admin@example.com' });
-    assert.is(mail, account.url);
-    assert.is.not((await newAccount(under)).url, account.url);
+    const placed = await order([fresh()]);
+    await under.acme.register(account, {});
+    await under.acme.register(account, { email: 'admin@example.com' });
+    assert.is((await under.acme.order(account, placed.url))?.url, placed.url);
+    const other = { server: under.server, key: await under.acme.newKey() };
+    assert.is(await under.acme.isRegistered(other), false);
+    await under.acme.register(other, {});
+    assert.is(await under.acme.isRegistered(other), true);
+    assert.is(await under.acme.isRegistered(account), true);
   });
 
   test('what it asks for accounts is told', async () => {
@@ -191,7 +195,8 @@ export function acmeConformance(name: string, make: AcmeMaker): void {
 
   test('what is not there is not there', async () => {
     assert.is(await under.acme.order(account, `${(await order([fresh()])).url}x`), undefined);
-    const unknown = { ...account, url: `${account.url}0` };
+    const unknown = { server: under.server, key: await under.acme.newKey() };
+    assert.is(await under.acme.order(unknown, `${account.server.directory}x`), undefined);
     assert.is(await refusedWith(under.acme.placeOrder(unknown, [fresh()])), 'invalid accountDoesNotExist');
   });
 
@@ -210,17 +215,14 @@ export function acmeConformance(name: string, make: AcmeMaker): void {
     try {
       const { acme, server } = other;
       assert.is((await acme.terms(server)).needsBinding, true);
-      const key = await acme.newKey();
-      assert.is(await refusedWith(acme.register(server, key, {})), 'denied externalAccountRequired');
+      const own = { server, key: await acme.newKey() };
+      assert.is(await refusedWith(acme.register(own, {})), 'denied externalAccountRequired');
       const wrong = { ...BINDING, hmacKey: 'AAAA' };
-      assert.match(
-        await refusedWith(acme.register(server, key, { binding: wrong })),
-        /unauthorized|malformed/,
-      );
-      const url = await acme.register(server, key, { binding: BINDING });
-      assert.is(await acme.register(server, key, {}), url);
+      assert.match(await refusedWith(acme.register(own, { binding: wrong })), /unauthorized|malformed/);
+      await acme.register(own, { binding: BINDING });
+      assert.is(await acme.isRegistered(own), true);
       await other.halt();
-      assert.is(await refusedWith(acme.register(server, key, {})), 'unavailable');
+      assert.is(await refusedWith(acme.placeOrder(own, [fresh()])), 'unavailable');
     } finally {
       await other.cleanup();
     }
@@ -230,6 +232,7 @@ export function acmeConformance(name: string, make: AcmeMaker): void {
 }
 
 async function newAccount({ acme, server }: AcmeUnderTest): Promise<AcmeAccount> {
-  const key = await acme.newKey();
-  return { server, key, url: await acme.register(server, key, {}) };
+  const account = { server, key: await acme.newKey() };
+  await acme.register(account, {});
+  return account;
 }

@@ -30,7 +30,7 @@ export function createAcme(options: { clock: Pick<Clock, 'now'> }): Acme {
 
 class AcmeClient implements Acme {
   readonly #clock: Pick<Clock, 'now'>;
-  /** A client keeps the directory that it read, for a day. */
+  /** By directory and key. A client keeps the directory that it read, for a day, and the name of its account. */
   readonly #clients = new Map<string, Client>();
 
   constructor(clock: Pick<Clock, 'now'>) {
@@ -38,12 +38,12 @@ class AcmeClient implements Acme {
   }
 
   async terms(server: AcmeServer): Promise<AcmeTerms> {
-    const client = this.#client(server, await throwawayKey());
+    const client = this.#clientOf({ server, key: await throwawayKey() });
     // The library reads two of the directory's facts by functions and keeps the others to itself.
     const { http } = client as unknown as {
       http: { getDirectory(): Promise<{ meta?: Record<string, unknown> }> };
     };
-    const { meta = {} } = await this.#ask(server, () => http.getDirectory());
+    const { meta = {} } = await this.#ask({ server }, () => http.getDirectory());
     const identities = meta['caaIdentities'];
     return {
       caaIdentities: Array.isArray(identities) ? identities.map(String) : [],
@@ -51,11 +51,22 @@ class AcmeClient implements Acme {
     };
   }
 
+  async isRegistered(account: AcmeAccount): Promise<boolean> {
+    try {
+      await this.#known(account);
+      return true;
+    } catch (error) {
+      if (error instanceof AcmeError && error.type === 'accountDoesNotExist') return false;
+      throw error;
+    }
+  }
+
   async order(account: AcmeAccount, url: string): Promise<AcmeOrder | undefined> {
     try {
       return await this.#read(account, await this.#raw(account, url));
     } catch (error) {
-      if (error instanceof AcmeError && error.code === 'notFound') return undefined;
+      if (!(error instanceof AcmeError)) throw error;
+      if (error.code === 'notFound' || error.type === 'accountDoesNotExist') return undefined;
       throw error;
     }
   }
@@ -66,10 +77,10 @@ class AcmeClient implements Acme {
   }
 
   async register(
-    server: AcmeServer,
-    key: string,
+    account: AcmeAccount,
     { email, binding }: { email?: string; binding?: { kid: string; hmacKey: string } },
-  ): Promise<string> {
+  ): Promise<void> {
+    const { server, key } = account;
     // Without its URL the library asks the authority for the account of this key, and makes it where there is none.
     const client = new Client({
       directoryUrl: server.directory,
@@ -78,12 +89,12 @@ class AcmeClient implements Acme {
     });
     const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
     try {
-      await this.#ask(server, () => client.createAccount({ termsOfServiceAgreed: true, ...contact }));
+      await this.#ask(account, () => client.createAccount({ termsOfServiceAgreed: true, ...contact }));
     } catch (error) {
       // The account was found, and the library then tried to change it to what it is.
       if (email !== undefined || urlOf(client) === undefined) throw error;
     }
-    return client.getAccountUrl();
+    this.#clients.set(nameOf(account), client);
   }
 
   async placeOrder(
@@ -94,15 +105,15 @@ class AcmeClient implements Acme {
     const present = find ? await this.#findOrder(account, hosts) : undefined;
     if (present) return present;
     const identifiers = hosts.map((value) => ({ type: 'dns', value }));
-    const client = this.#clientOf(account);
-    return this.#read(account, await this.#ask(account.server, () => client.createOrder({ identifiers })));
+    const client = await this.#known(account);
+    return this.#read(account, await this.#ask(account, () => client.createOrder({ identifiers })));
   }
 
   async answer(account: AcmeAccount, challenges: readonly string[]): Promise<void> {
-    const client = this.#clientOf(account);
+    const client = await this.#known(account);
     await inTurns(challenges, async (url) => {
       const challenge = { type: 'http-01', url, status: 'pending', token: '' } as const;
-      await this.#ask(account.server, () => client.completeChallenge(challenge)).catch((error) => {
+      await this.#ask(account, () => client.completeChallenge(challenge)).catch((error) => {
         // It was looked at already: what came of it is told by the order.
         if (!(error instanceof AcmeError) || error.type !== 'malformed') throw error;
       });
@@ -117,20 +128,22 @@ class AcmeClient implements Acme {
     const order = await this.#raw(account, url);
     if (order.status !== 'ready') return;
     const [, csr] = await acmeCrypto.createCsr({ altNames: [...hosts] }, key);
-    await this.#ask(account.server, () => this.#clientOf(account).finalizeOrder(order, csr));
+    const client = await this.#known(account);
+    await this.#ask(account, () => client.finalizeOrder(order, csr));
   }
 
   async download(account: AcmeAccount, url: string): Promise<string> {
     const order = await this.#raw(account, url);
     if (order.status !== 'valid' || order.certificate === undefined)
       throw new AcmeError('failed', `the order ${url} has no certificate: it is ${order.status}`);
-    return this.#ask(account.server, () => this.#clientOf(account).getCertificate(order));
+    const client = await this.#known(account);
+    return this.#ask(account, () => client.getCertificate(order));
   }
 
   /** As far as the authority lists an account's orders; Let's Encrypt does not, and gives the present one to whoever asks again. */
   async #findOrder(account: AcmeAccount, hosts: readonly string[]): Promise<AcmeOrder | undefined> {
-    const client = this.#clientOf(account);
-    const { orders } = await this.#ask(account.server, () => client.updateAccount({}));
+    const client = await this.#known(account);
+    const { orders } = await this.#ask(account, () => client.updateAccount({}));
     if (typeof orders !== 'string' || orders === '') return undefined;
     const urls = (await this.#list(account, orders)).reverse().slice(0, MOST_ORDERS);
     for (const url of urls) {
@@ -162,8 +175,9 @@ class AcmeClient implements Acme {
   }
 
   /** Any object of the account: what the library calls getting an order is a signed request for a URL. */
-  #raw(account: AcmeAccount, url: string, around: Partial<Surroundings> = {}): Promise<Order> {
-    return this.#ask(account.server, () => this.#clientOf(account).getOrder({ url } as Order), around);
+  async #raw(account: AcmeAccount, url: string, around: Partial<Surroundings> = {}): Promise<Order> {
+    const client = await this.#known(account);
+    return this.#ask(account, () => client.getOrder({ url } as Order), around);
   }
 
   async #read(account: AcmeAccount, order: Order): Promise<AcmeOrder> {
@@ -180,46 +194,56 @@ class AcmeClient implements Acme {
   }
 
   async #authorizations(account: AcmeAccount, order: Order): Promise<AcmeAuthorization[]> {
-    const client = this.#clientOf(account);
+    const client = await this.#known(account);
     return inTurns(order.authorizations, async (url) => {
       const one = { ...order, authorizations: [url] };
-      const [found] = await this.#ask(account.server, () => client.getAuthorizations(one));
+      const [found] = await this.#ask(account, () => client.getAuthorizations(one));
       if (!found) throw new AcmeError('failed', `no authorization at ${url}`);
       return readAuthorization(found, account.key);
     });
   }
 
-  #clientOf({ server, key, url }: AcmeAccount): Client {
-    return this.#client(server, key, url);
+  #clientOf(account: AcmeAccount): Client {
+    const present = this.#clients.get(nameOf(account));
+    if (present) return present;
+    const client = new Client({ directoryUrl: account.server.directory, accountKey: account.key });
+    this.#clients.set(nameOf(account), client);
+    return client;
   }
 
-  #client(server: AcmeServer, key: string, accountUrl?: string): Client {
-    const name = createHash('sha256')
-      .update(JSON.stringify([server.directory, accountUrl === undefined ? '' : key, accountUrl]))
-      .digest('hex');
-    const present = this.#clients.get(name);
-    if (present) return present;
-    const client = new Client({
-      directoryUrl: server.directory,
-      accountKey: key,
-      ...(accountUrl === undefined ? {} : { accountUrl }),
-    });
-    this.#clients.set(name, client);
+  /** A client that knows what the authority calls its account. */
+  async #known(account: AcmeAccount): Promise<Client> {
+    const client = this.#clientOf(account);
+    if (urlOf(client) === undefined)
+      await this.#ask(account, () => client.createAccount({ onlyReturnExisting: true }));
     return client;
   }
 
   /** Turns what the library itself throws into one of ours. */
-  async #ask<T>(server: AcmeServer, work: () => Promise<T>, around: Partial<Surroundings> = {}): Promise<T> {
-    const { ca } = server;
+  async #ask<T>(
+    { server, key }: { server: AcmeServer; key?: string },
+    work: () => Promise<T>,
+    around: Partial<Surroundings> = {},
+  ): Promise<T> {
+    const { ca, directory } = server;
     const whole = { now: () => this.#clock.now(), ...(ca === undefined ? {} : { ca }), ...around };
     try {
       return await within(whole, work);
     } catch (error) {
+      // It may have been restored from an older copy: what it calls the account is asked for again.
+      if (error instanceof AcmeError && error.type === 'accountDoesNotExist' && key !== undefined)
+        this.#clients.delete(nameOf({ server, key }));
       if (error instanceof AcmeError) throw error;
       const words = error instanceof Error ? error.message : String(error);
-      throw new AcmeError('failed', `${hostOf(server.directory)}: ${words}`, { cause: error });
+      throw new AcmeError('failed', `${hostOf(directory)}: ${words}`, { cause: error });
     }
   }
+}
+
+function nameOf({ server, key }: AcmeAccount): string {
+  return createHash('sha256')
+    .update(JSON.stringify([server.directory, key]))
+    .digest('hex');
 }
 
 function urlOf(client: Client): string | undefined {

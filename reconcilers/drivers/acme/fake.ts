@@ -86,9 +86,13 @@ export class FakeAcme implements Acme {
     return { caaIdentities: this.caaIdentities, needsBinding: this.bindings.size > 0 };
   }
 
+  async isRegistered({ key }: AcmeAccount): Promise<boolean> {
+    await this.#called('isRegistered');
+    return this.#urlOf(key) !== undefined;
+  }
+
   async order(account: AcmeAccount, url: string): Promise<AcmeOrder | undefined> {
     await this.#called('order');
-    this.#check(account);
     const order = this.#find(account, url);
     return order && this.#shown(order);
   }
@@ -100,20 +104,16 @@ export class FakeAcme implements Acme {
   }
 
   async register(
-    _server: AcmeServer,
-    key: string,
+    { key }: AcmeAccount,
     { binding }: { email?: string; binding?: { kid: string; hmacKey: string } },
-  ): Promise<string> {
+  ): Promise<void> {
     await this.#called('register');
-    const print = thumbprint(key);
-    for (const [url, known] of this.accounts) if (known === print) return url;
+    if (this.#urlOf(key) !== undefined) return;
     if (this.bindings.size > 0 && !binding)
       throw refused('externalAccountRequired', 'accounts need an external account binding');
     if (binding && this.bindings.get(binding.kid) !== binding.hmacKey)
       throw refused('unauthorized', `the binding ${binding.kid} is not known or signed with another key`);
-    const url = `https://${HOST}/account/${this.accounts.size + 1}`;
-    this.accounts.set(url, print);
-    return url;
+    this.accounts.set(`https://${HOST}/account/${this.accounts.size + 1}`, thumbprint(key));
   }
 
   async placeOrder(
@@ -133,7 +133,13 @@ export class FakeAcme implements Acme {
     this.#count += 1;
     const url = `https://${HOST}/order/${this.#count}`;
     const authorizations = hosts.map((host, index) => this.#authorization(account, host, index));
-    const order: KeptOrder = { url, account: account.url, hosts, status: 'pending', authorizations };
+    const order: KeptOrder = {
+      url,
+      account: thumbprint(account.key),
+      hosts,
+      status: 'pending',
+      authorizations,
+    };
     this.orders.push(order);
     return this.#shown(order);
   }
@@ -180,20 +186,26 @@ export class FakeAcme implements Acme {
       throw new AcmeError('unavailable', `${HOST} cannot be reached: it is down`);
   }
 
-  #check({ url, key }: AcmeAccount): void {
-    if (this.accounts.get(url) === thumbprint(key)) return;
-    throw refused('accountDoesNotExist', `Account ${url} not found.`);
+  #urlOf(key: string): string | undefined {
+    const print = thumbprint(key);
+    return [...this.accounts].find(([, known]) => known === print)?.[0];
   }
 
-  #find(account: AcmeAccount, url: string): KeptOrder | undefined {
-    return this.orders.find((order) => order.url === url && order.account === account.url);
+  #check({ key }: AcmeAccount): void {
+    if (this.#urlOf(key) === undefined) throw refused('accountDoesNotExist', 'no account has this key');
+  }
+
+  #find({ key }: AcmeAccount, url: string): KeptOrder | undefined {
+    const print = thumbprint(key);
+    return this.orders.find((order) => order.url === url && order.account === print);
   }
 
   #open(account: AcmeAccount, hosts: readonly string[]): KeptOrder | undefined {
     const names = [...hosts].sort().join();
+    const print = thumbprint(account.key);
     return this.orders.find(
       (order) =>
-        order.account === account.url &&
+        order.account === print &&
         (order.status === 'pending' || order.status === 'ready') &&
         [...order.hosts].sort().join() === names,
     );

@@ -1,7 +1,7 @@
 /**
- * An authority that speaks ACME (RFC 8555), such as Let's Encrypt: what it is asked, in two halves. Nothing is remembered here:
- * account keys and the URLs of orders are the caller's to keep, and every call says which account it speaks for. The reconciler of
- * Certificates calls it.
+ * An authority that speaks ACME (RFC 8555), such as Let's Encrypt: what it is asked, in two halves. Keys and the URLs of orders are
+ * the caller's to keep, and every call says which account it speaks for. An account is its key: what the authority calls it is
+ * found by that. The reconciler of Certificates calls it.
  */
 import { DriverError, type DriverErrorCode } from '../error.ts';
 
@@ -17,8 +17,6 @@ export interface AcmeAccount {
   server: AcmeServer;
   /** PEM. */
   key: string;
-  /** What the authority calls it. */
-  url: string;
 }
 
 export interface AcmeTerms {
@@ -66,6 +64,8 @@ export interface AcmeOrder {
 
 export interface AcmeReading {
   terms(server: AcmeServer): Promise<AcmeTerms>;
+  /** Whether the authority has an account of this key. Known once, it is believed until a call says otherwise. */
+  isRegistered(account: AcmeAccount): Promise<boolean>;
   /** undefined: the authority knows no such order of this account. */
   order(account: AcmeAccount, url: string): Promise<AcmeOrder | undefined>;
 }
@@ -74,14 +74,13 @@ export interface AcmeWriting {
   /** A new private key (ECDSA P-256), PEM. Nobody is told of it. */
   newKey(): Promise<string>;
   /**
-   * Makes an account, or finds the one that this key has; answers its URL. The terms of service are agreed to: whoever names
-   * the authority in a Domain does that.
+   * Makes the account of this key where there is none. The terms of service are agreed to: whoever names the authority in a
+   * Domain does that.
    */
   register(
-    server: AcmeServer,
-    key: string,
+    account: AcmeAccount,
     options: { email?: string; binding?: { kid: string; hmacKey: string } },
-  ): Promise<string>;
+  ): Promise<void>;
   /**
    * Orders a certificate for exactly these names. With `find`, an order of theirs that is there already and not finalized is taken,
    * as far as the authority lists them: after a crash between asking and keeping the answer.
