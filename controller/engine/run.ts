@@ -15,6 +15,7 @@ import {
   type View,
 } from './contract.ts';
 import type { EventRecorder } from './events.ts';
+import { dueSteps, UPGRADE_PENDING } from './held.ts';
 import { composeStatus, type StatusContext, saysTheSame } from './status.ts';
 import { type Subject, subjectsOf } from './step.ts';
 
@@ -111,9 +112,9 @@ export class KeyRun<Reading, Writing> {
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const looked = await this.#look();
       if (looked) return looked;
-      if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
+      if (this.#want === undefined || this.#due().length === 0 || this.#isSuspended()) return undefined;
       const signature = JSON.stringify(
-        this.#pending.map(({ type, target, because }) => [type, target, because]),
+        this.#due().map(({ type, target, because }) => [type, target, because]),
       );
       ineffective = signature === lastDone ? ineffective + 1 : 0;
       if (ineffective >= MOST_INEFFECTIVE) return this.#looping();
@@ -147,8 +148,12 @@ export class KeyRun<Reading, Writing> {
     }
   }
 
+  #due(): readonly Step[] {
+    return dueSteps(this.#pending, this.running.documents);
+  }
+
   async #doSteps(): Promise<Failure | undefined> {
-    const steps = this.#pending;
+    const steps = this.#due();
     for (const [index, step] of steps.entries()) {
       const failure = await this.#doStep(step, index, steps.length);
       if (failure === 'superseded') return undefined;
@@ -260,9 +265,13 @@ export class KeyRun<Reading, Writing> {
         const document = { ...child, metadata: { ...child.metadata, ownerReferences: [reference] } };
         await store.write([{ verb: 'applyChild', document }], CONTROLLER);
       },
-      delete: async (reference) => {
+      create: async (document) => {
+        if (store.get(document.kind, document.metadata.name)) return;
+        await store.write([{ verb: 'create', document }], CONTROLLER);
+      },
+      delete: async (reference, { data } = { data: false }) => {
         if (!store.get(reference.kind, reference.name)) return;
-        await store.write([{ verb: 'delete', reference }], CONTROLLER);
+        await store.write([{ verb: 'delete', reference, deleteData: data }], CONTROLLER);
       },
     };
   }
@@ -377,8 +386,12 @@ export class KeyRun<Reading, Writing> {
           message: `suspended with ${this.#pending.length} steps to do`,
         };
     } else if (this.#operation || step) {
-      const message = this.#operation?.message ?? step?.message ?? '';
-      context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };
+      const waits = !this.#operation && this.#due().length === 0;
+      if (step && waits) context.reconciling = waitingFor(step);
+      else {
+        const message = this.#operation?.message ?? step?.message ?? '';
+        context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };
+      }
     }
     return context;
   }
@@ -396,6 +409,14 @@ export class KeyRun<Reading, Writing> {
     });
     await Promise.all(writes.map((write) => store.write([write], CONTROLLER).catch(ignoreGone)));
   }
+}
+
+function waitingFor({ message, because }: Step): { reason: string; message: string } {
+  const why = because[0] ? ` (${because[0].field}, because of ${because[0].cause})` : '';
+  return {
+    reason: UPGRADE_PENDING,
+    message: `waits for a maintenance window or holdfast approve: ${message}${why}; it serves as before until then`,
+  };
 }
 
 function ignoreGone(error: unknown): void {

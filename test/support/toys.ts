@@ -124,7 +124,8 @@ const toyReconciler: Reconciler<Want, { color: string | undefined }, ToyStep, Wo
         interruptible: true,
         deadlineSeconds: 60,
       };
-      steps.push({ ...base, ...fields, type: 'PaintBox' });
+      const held = want.document.spec['held'] === true ? { held: 'upgrade' as const } : {};
+      steps.push({ ...base, ...fields, ...held, type: 'PaintBox' });
     }
     return steps;
   },
