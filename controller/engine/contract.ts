@@ -49,6 +49,11 @@ export interface Step {
   readonly interruptible?: boolean;
   /** The steps after this one depend on what it finds: look again and plan anew before going on. */
   readonly replan?: boolean;
+  /**
+   * upgrade: no document and nobody behind our back asks for it; a newer Holdfast, or what has changed on the machine, wants it
+   * otherwise. It waits, shown as a plan, for a maintenance window or for `holdfast approve`.
+   */
+  readonly held?: 'upgrade';
   /** What will only be known when it runs, for the plan: "address". */
   readonly knownLater?: readonly string[];
   /** Names of the documents that it is done for, where the key has many; an event is written about each. None: about the key. */
@@ -76,7 +81,10 @@ export interface View {
 export interface ChildDocuments {
   /** Creates or updates a child owned by `owner`. */
   apply(owner: Document, child: Manifest): Promise<void>;
-  delete(reference: Reference): Promise<void>;
+  /** `data`: with everything that it keeps in the world. */
+  delete(reference: Reference, options?: { data: boolean }): Promise<void>;
+  /** Makes a document that nobody owns, such as one that a person could have written. What is there stays as it is. */
+  create(document: Manifest): Promise<void>;
   /** Also while it is being deleted. */
   exists(reference: Reference): boolean;
 }

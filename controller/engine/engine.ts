@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
 import type { AnyReconciler, Failure } from './contract.ts';
 import { EventRecorder } from './events.ts';
-import { type Held, type HoldOptions, Holds } from './holds.ts';
+import { type HoldOptions, Holds } from './holds.ts';
 import { allKeys } from './keys.ts';
 import type { EngineLog } from './log.ts';
 import { LoopBreaker } from './loops.ts';
@@ -205,13 +205,6 @@ export class Engine<Reading, Writing> {
     loop?.queue.forget(key);
     loop?.queue.add(key);
     loop?.running.get(key)?.running.abort(new SupersededError('another try was asked for'));
-  }
-
-  /** Lets go what waits for a window or an approval. Answers what that was. */
-  approve({ kind, key, id }: Target): Held | undefined {
-    const held = this.#holds.approve(id);
-    if (held) this.wake(kind, key);
-    return held;
   }
 
   /** RFC 3339 time when the world was last looked at for this document. Moves though an unchanged status is not written again. */

@@ -1,9 +1,11 @@
 /**
- * Which steps wait although they could be done: those that a person cancelled, and those that nobody asked for and that would disturb
- * what runs, until a maintenance window opens or somebody approves them. Called by each run (run.ts); one for the engine.
+ * Which steps wait although everything is there for them: those that a person cancelled, and those that nobody asked for and that
+ * would disturb what runs, until a maintenance window opens or somebody approves them. Asked by KeyRun before each round. A step that
+ * waits stays in the plan: what is waited for is seen, and nothing else of the key is held up.
  *
- * In memory: after a restart of the controller a cancelled step is tried again, and what was approved and not done asks again.
+ * Approvals are annotations, so they last over a restart; cancellations are in memory: a new controller tries again.
  */
+import { ANNOTATION, condition, type Document } from '../../resources/document.ts';
 import type { Failure, Impact, Step } from './contract.ts';
 import { signatureOf } from './loops.ts';
 
@@ -22,14 +24,19 @@ export interface Held {
   opensAt?: number;
 }
 
+/** What of the steps is done now, in order, and why the others wait. */
+export interface Division {
+  due: readonly Step[];
+  held?: Held;
+}
+
 const DISTURBING: readonly Impact[] = ['restart', 'replace', 'data-loss'];
-const UPGRADE = /^upgrade of Holdfast/;
-const UNASKED = /^(drift|upgrade of Holdfast)/;
+/** Causes that are nobody's wish. */
+const UNASKED = /^(drift|an upgrade of Holdfast|a change of this machine)/;
 
 export class Holds {
   readonly #window: NonNullable<HoldOptions['window']>;
   readonly #cancelled = new Map<string, { signature: string; failure: Failure }>();
-  readonly #approved = new Set<string>();
   readonly #waiting = new Map<string, Held>();
 
   constructor({ window }: HoldOptions) {
@@ -49,28 +56,19 @@ export class Holds {
     return undefined;
   }
 
-  /** Lets what waits go. Answers what it was; undefined when nothing waits. */
-  approve(id: string): Held | undefined {
-    const held = this.#waiting.get(id);
-    if (held) this.#approved.add(id);
-    return held;
-  }
-
   /** What waits now, by id. */
   all(): [string, Held][] {
     return [...this.#waiting];
   }
 
-  /** Why these steps wait, or undefined. */
-  check(id: string, steps: readonly Step[], now: number): Held | undefined {
-    const held = this.#approved.has(id) ? undefined : this.#heldNow(id, steps, now);
-    if (held) this.#waiting.set(id, held);
+  divide(id: string, steps: readonly Step[], documents: readonly Document[], now: number): Division {
+    const division = documents.some(isApproved) ? { due: steps } : divide(steps, this.#window(now));
+    if (division.held) this.#waiting.set(id, division.held);
     else this.#waiting.delete(id);
-    return held;
+    return division;
   }
 
   settled(id: string): void {
-    this.#approved.delete(id);
     this.#waiting.delete(id);
     this.#cancelled.delete(id);
   }
@@ -79,23 +77,28 @@ export class Holds {
   forget(id: string): void {
     this.#cancelled.delete(id);
   }
+}
 
-  #heldNow(id: string, steps: readonly Step[], now: number): Held | undefined {
-    const disturbing = steps.filter(({ impact }) => DISTURBING.includes(impact));
-    if (disturbing.length === 0 || !disturbing.every(isUnasked)) return undefined;
-    const isUpgrade = disturbing.some(({ because }) => because.some(({ cause }) => UPGRADE.test(cause)));
-    const window = this.#window(now);
-    if (window?.open || (!window && !isUpgrade)) return undefined;
-    const opensAt = window && !window.open ? window.opensAt : undefined;
-    const when =
-      opensAt === undefined ? 'until it is approved' : `for the window at ${new Date(opensAt).toISOString()}`;
-    const what = `${disturbing[0]?.message ?? ''}: ${reasonsOf(disturbing)}`;
-    return {
-      reason: isUpgrade ? 'UpgradePending' : 'WaitingForWindow',
-      message: `waits ${when}: ${what}. holdfast approve ${id} does it now`,
-      ...(opensAt === undefined ? {} : { opensAt }),
-    };
+/** An approval is for what waited when it was given: what begins to wait later needs its own. */
+function isApproved(document: Document): boolean {
+  const approved = Date.parse(document.metadata.annotations?.[ANNOTATION.approvedAt] ?? '');
+  const waiting = condition(document, 'Reconciling');
+  return waiting !== undefined && approved >= Date.parse(waiting.lastTransitionTime);
+}
+
+/** What a new Holdfast wants waits also where no windows are set; drift only where they are, and all of the plan with it. */
+function divide(steps: readonly Step[], window: Window | undefined): Division {
+  if (window?.open) return { due: steps };
+  const upgrades = steps.filter(({ held }) => held === 'upgrade');
+  if (upgrades.length > 0) {
+    const held: Held = { reason: 'UpgradePending', ...waiting(upgrades, window) };
+    return { due: steps.filter((step) => step.held === undefined), held };
   }
+  const disturbing = steps.filter(({ impact }) => DISTURBING.includes(impact));
+  const waits = window !== undefined && disturbing.length > 0 && disturbing.every(isUnasked);
+  return waits
+    ? { due: [], held: { reason: 'WaitingForWindow', ...waiting(disturbing, window) } }
+    : { due: steps };
 }
 
 /** Nobody asked for it, and what it disturbs does what it should. */
@@ -103,7 +106,18 @@ function isUnasked({ because, urgent }: Step): boolean {
   return urgent !== true && because.length > 0 && because.every(({ cause }) => UNASKED.test(cause));
 }
 
-function reasonsOf(steps: readonly Step[]): string {
-  const reasons = steps.flatMap(({ because }) => because.map(({ field, cause }) => `${field} (${cause})`));
-  return [...new Set(reasons)].slice(0, 5).join(', ');
+function waiting(steps: readonly Step[], window: Window | undefined): { message: string; opensAt?: number } {
+  const opensAt = window && !window.open ? window.opensAt : undefined;
+  const when =
+    opensAt === undefined
+      ? 'a maintenance window'
+      : `the maintenance window at ${new Date(opensAt).toISOString()}`;
+  const reasons = steps.flatMap(({ because }) =>
+    because.map(({ field, cause }) => `${field}, because of ${cause}`),
+  );
+  const why = [...new Set(reasons)].slice(0, 3).join('; ');
+  return {
+    message: `waits for ${when} or holdfast approve: ${steps[0]?.message ?? ''}${why ? ` (${why})` : ''}; it serves as before until then`,
+    ...(opensAt === undefined ? {} : { opensAt }),
+  };
 }

@@ -94,6 +94,8 @@ export class KeyRun<Reading, Writing> {
   #operation: Operation | undefined;
   #stalled: StatusContext['stalled'];
   #held: Held | undefined;
+  /** What of #pending does not wait. */
+  #due: readonly Step[] = [];
   readonly #done: Step[] = [];
   #current: AbortController | undefined;
 
@@ -154,7 +156,7 @@ export class KeyRun<Reading, Writing> {
       if (this.#want === undefined || this.#pending.length === 0) this.#settled();
       if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
       const obstacle = this.#obstacle();
-      if (obstacle || this.#held) return obstacle;
+      if (obstacle || this.#due.length === 0) return obstacle;
       if (round === 0) await this.#tellDrift();
       const failure = await this.#doSteps();
       if (this.#shutdown.aborted) return undefined;
@@ -175,20 +177,24 @@ export class KeyRun<Reading, Writing> {
     this.#dependencies.holds.settled(this.#id);
   }
 
-  /** Why none of the steps is done now. Sets #held, or #stalled. */
+  /** Why none of the steps is done now. */
   #obstacle(): Failure | undefined {
-    const { loops, holds, clock } = this.#dependencies;
-    const failure = holds.cancellation(this.#id, this.#pending) ?? loops.check(this.#id, this.#pending);
+    const { loops, holds } = this.#dependencies;
+    const failure = holds.cancellation(this.#id, this.#due) ?? loops.check(this.#id, this.#due);
     if (failure) this.#stalled = { reason: failure.reason, message: failure.message };
-    else this.#held = holds.check(this.#id, this.#pending, clock.now());
     return failure;
+  }
+
+  #divide(): void {
+    const { holds, clock } = this.#dependencies;
+    const { due, held } = holds.divide(this.#id, this.#pending, this.running.documents, clock.now());
+    this.#due = due;
+    this.#held = held;
   }
 
   /** What somebody broke is told before it is repaired: Ready is true of what was seen only. */
   async #tellDrift(): Promise<void> {
-    const isDrift = this.#pending.some(({ because }) =>
-      because.some(({ cause }) => cause.startsWith('drift')),
-    );
+    const isDrift = this.#due.some(({ because }) => because.some(({ cause }) => cause.startsWith('drift')));
     if (isDrift) await this.#writeStatuses(undefined);
   }
 
@@ -205,11 +211,14 @@ export class KeyRun<Reading, Writing> {
       );
       this.#dependencies.onLooked(this.running.documents);
       this.#pending = this.#reconciler.diff(this.#want, this.#have);
+      this.#divide();
       return undefined;
     } catch (error) {
       if (error instanceof SupersededError) return this.#look();
       this.#have = undefined;
       this.#pending = [];
+      this.#due = [];
+      this.#held = undefined;
       return classify(error);
     }
   }
@@ -240,7 +249,7 @@ export class KeyRun<Reading, Writing> {
   }
 
   async #doSteps(): Promise<Failure | undefined> {
-    const steps = this.#pending;
+    const steps = this.#due;
     for (const [index, step] of steps.entries()) {
       const failure = await this.#doStep(step, index, steps.length);
       if (failure === 'superseded') return undefined;
@@ -367,9 +376,13 @@ export class KeyRun<Reading, Writing> {
         const document = { ...child, metadata: { ...child.metadata, ownerReferences: [reference] } };
         await store.write([{ verb: 'applyChild', document }], CONTROLLER);
       },
-      delete: async (reference) => {
+      create: async (document) => {
+        if (store.get(document.kind, document.metadata.name)) return;
+        await store.write([{ verb: 'create', document }], CONTROLLER);
+      },
+      delete: async (reference, { data } = { data: false }) => {
         if (!store.get(reference.kind, reference.name)) return;
-        await store.write([{ verb: 'delete', reference }], CONTROLLER);
+        await store.write([{ verb: 'delete', reference, deleteData: data }], CONTROLLER);
       },
     };
   }
@@ -444,7 +457,7 @@ export class KeyRun<Reading, Writing> {
     const { store, clock } = this.#dependencies;
     const now = timestamp(clock);
     const drafts = this.#reconciler.status(this.#want, this.#have, {
-      pending: this.#held ? [] : this.#pending,
+      pending: this.#due,
       now,
       ...(failure ? { failure } : {}),
     });
@@ -474,7 +487,7 @@ export class KeyRun<Reading, Writing> {
 
   #statusContext(now: string, failure: Failure | undefined): StatusContext {
     const context: StatusContext = { now };
-    const step = this.#pending[0];
+    const step = this.#due[0] ?? this.#pending[0];
     if (this.#operation) context.operation = this.#operation;
     if (this.#stalled) context.stalled = this.#stalled;
     else if (failure?.kind === 'terminal')
@@ -486,7 +499,8 @@ export class KeyRun<Reading, Writing> {
           reason: 'Suspended',
           message: `suspended with ${this.#pending.length} steps to do`,
         };
-    } else if (this.#held) context.reconciling = { reason: this.#held.reason, message: this.#held.message };
+    } else if (this.#held && this.#due.length === 0)
+      context.reconciling = { reason: this.#held.reason, message: this.#held.message };
     else if (this.#operation || step) {
       const message = this.#operation?.message ?? step?.message ?? '';
       context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };

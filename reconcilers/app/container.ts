@@ -36,10 +36,14 @@ export interface ContainerInputs {
   /** Folders that are kept: where in the container, and which folder on the host. */
   data: readonly { path: string; folder: string }[];
   ports: readonly { containerPort: number; hostPort: number }[];
+  /** Host name → address, in the container's own table of hosts. */
+  hosts?: Readonly<Record<string, string>>;
   readOnlyRoot: boolean;
   memoryWithSwap?: number;
   pidsLimit: number;
   apparmorProfile?: string;
+  /** Who makes it. Labels only: another version or a state folder with a new name is no reason for another container. */
+  maker?: { stateFolder: string; version: string };
 }
 
 export function containerName(app: string): string {
@@ -70,6 +74,7 @@ export function canonicalSettings(inputs: ContainerInputs): Record<string, Json>
   if (inputs.apparmorProfile) settings['apparmorProfile'] = inputs.apparmorProfile;
   for (const { path, folder } of inputs.data) settings[`mounts.${path}`] = folder;
   for (const { containerPort, hostPort } of inputs.ports) settings[`ports.${hostPort}`] = containerPort;
+  for (const [name, host] of Object.entries(inputs.hosts ?? {})) settings[`hosts.${name}`] = host;
   for (const [name, value] of Object.entries(inputs.env)) settings[`env.${name}`] = digest(value, 12);
   const different = Object.entries(settings).filter(([field, value]) => !isDefault(field, value));
   return Object.fromEntries(different.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -83,7 +88,7 @@ export function settingsHash(settings: Record<string, Json>): string {
   return digest(JSON.stringify(settings), 24);
 }
 
-function digest(text: string, length: number): string {
+export function digest(text: string, length: number): string {
   return createHash('sha256').update(text).digest('hex').slice(0, length);
 }
 
@@ -117,11 +122,15 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
       [LABEL.hash]: hash,
       [LABEL.generation]: String(app.generation),
       [SETTINGS_LABEL]: JSON.stringify(settings),
+      ...(inputs.maker
+        ? { [LABEL.state]: inputs.maker.stateFolder, [LABEL.version]: inputs.maker.version }
+        : {}),
     },
     tty: true,
     network: { name: inputs.network, address: inputs.address },
     dns: [...inputs.dns],
     dnsSearch: ['.'],
+    hosts: { ...inputs.hosts },
     mounts: [...scratch, ...kept],
     ports: inputs.ports.map(({ containerPort, hostPort }) => ({ containerPort, hostPort, protocol: 'tcp' })),
     readOnlyRoot: inputs.readOnlyRoot,

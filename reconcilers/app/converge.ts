@@ -48,6 +48,10 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return run.documents.apply(work.owner, work.site);
     case 'DeleteSite':
       return run.documents.delete({ kind: 'Site', name: work.name });
+    case 'ApplyBinding':
+      return run.documents.apply(work.owner, work.binding);
+    case 'DeleteBinding':
+      return run.documents.delete({ kind: 'Binding', name: work.name }, { data: work.data });
     case 'CreateFolders':
       for (const folder of work.folders) await world.host.ensureFolder(folder, { mode: 0o755 });
       return;

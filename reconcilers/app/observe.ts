@@ -71,7 +71,9 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const apparmorProfile = (await world.host.hasAppArmorProfile(APPARMOR_PROFILE))
     ? APPARMOR_PROFILE
     : undefined;
-  const inputs = image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile });
+  const maker = world.settings;
+  const inputs =
+    image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile, maker });
   const containers = await seeContainers(want, world.docker, inputs);
   const networks = await world.docker.networks();
   const networkGone =
@@ -129,6 +131,7 @@ function containerInputs(
     address: string;
     data: { path: string; folder: string }[];
     apparmorProfile: string | undefined;
+    maker: Reading['settings'];
   },
 ): ContainerInputs {
   const { app, document } = want;
@@ -144,10 +147,12 @@ function containerInputs(
     dns: want.dns,
     data: found.data,
     ports: app.tcpPorts,
+    hosts: want.addons.hosts,
     readOnlyRoot: app.readOnlyRoot,
     ...(memoryWithSwap === undefined ? {} : { memoryWithSwap }),
     pidsLimit: app.pidsLimit,
     ...(found.apparmorProfile ? { apparmorProfile: found.apparmorProfile } : {}),
+    maker: { stateFolder: found.maker.stateFolder, version: found.maker.version },
   };
 }
 

@@ -57,6 +57,8 @@ export function makeWant(change: WantChange = {}): AppWant {
     network: NETWORK,
     dns: [],
     env: { CLOUDRON: '1' },
+    addons: { bindings: [], unwanted: [], env: {}, hosts: {} },
+    asked: 'asked',
     site: makeDocument('Site', 'hello', siteSpec(host, app)),
     cause: () => `generation ${generation} by root through cli`,
     deleting: false,

@@ -133,7 +133,8 @@ const toyReconciler: Reconciler<Want, Have, ToyStep, World, World> = {
         interruptible: true,
         deadlineSeconds: 60,
       };
-      steps.push({ ...base, ...fields, ...rest, type: 'PaintBox' });
+      const held = want.document.spec['held'] === true ? { held: 'upgrade' as const } : {};
+      steps.push({ ...base, ...fields, ...rest, ...held, type: 'PaintBox' });
     }
     return steps;
   },

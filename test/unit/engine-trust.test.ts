@@ -2,8 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Window } from '../../controller/engine/holds.ts';
-import type { Document } from '../../resources/document.ts';
-import { makeToys, ReconcileError, type Toys } from '../support/toys.ts';
+import { ANNOTATION, API_VERSION, type Document } from '../../resources/document.ts';
+import { makeToys, ReconcileError, ROOT, type Toys } from '../support/toys.ts';
 
 interface Context {
   toys: Toys;
@@ -206,7 +206,7 @@ test('what nobody asked for and would disturb waits for the window, and is done 
   assert.is(condition(toys, 'Reconciling')?.reason, 'WaitingForWindow');
   assert.match(
     condition(toys, 'Reconciling')?.message ?? '',
-    /2026-01-01T03:00:00.*color \(drift\).*holdfast approve thing\/a/,
+    /2026-01-01T03:00:00.*holdfast approve: paint a \(color, because of drift\)/,
   );
   assert.equal(
     toys.engine.operations().map(({ state, until }) => [state, until]),
@@ -224,16 +224,25 @@ test('what nobody asked for and would disturb waits for the window, and is done 
   assert.is(condition(toys, 'Reconciling'), undefined);
 });
 
+async function approve(toys: Toys): Promise<void> {
+  const annotations = { [ANNOTATION.approvedAt]: new Date(toys.clock.now()).toISOString() };
+  const document = { apiVersion: API_VERSION, kind: 'Thing', metadata: { name: 'a', annotations }, spec: {} };
+  await toys.store.write([{ verb: 'apply', document, manager: 'approve' }], ROOT);
+  await toys.settle();
+}
+
 test('approve lets it go now, and only what waited', async (context) => {
   const { toys } = context;
   await painted(toys);
-  assert.is(toys.engine.approve(target(toys)), undefined, 'nothing waits');
+  await approve(toys);
+  toys.clock.advance(1000);
   context.window = { open: false, opensAt };
   toys.world.painting = drift;
   await drifts(toys);
-  assert.is(toys.engine.approve(target(toys))?.reason, 'WaitingForWindow');
-  await toys.settle();
+  assert.is(toys.world.boxes.get('a'), 'mud', 'an approval of before is none');
+  await approve(toys);
   assert.is(toys.world.boxes.get('a'), 'red');
+  toys.clock.advance(1000);
   await drifts(toys);
   assert.is(toys.world.boxes.get('a'), 'mud', 'the next time asks again');
 });
@@ -248,11 +257,6 @@ const goes: [what: string, painting: Toys['world']['painting'], window: Window |
   ['what does not serve', { impact: 'replace', cause: 'drift', urgent: true }, { open: false, opensAt }],
   ['drift where no windows are set', drift, undefined],
   ['drift while a window is open', drift, { open: true }],
-  [
-    'an upgrade while a window is open',
-    { impact: 'replace', cause: 'upgrade of Holdfast from 1 to 2' },
-    { open: true },
-  ],
 ];
 for (const [what, painting, window] of goes) {
   test(`${what} waits for no window`, async (context) => {
@@ -265,12 +269,15 @@ for (const [what, painting, window] of goes) {
   });
 }
 
-test('what an upgrade would disturb waits for approval also where no windows are set', async ({ toys }) => {
-  await painted(toys);
-  toys.world.painting = { impact: 'replace', cause: 'upgrade of Holdfast from 1 to 2' };
-  await drifts(toys);
+test('what a new Holdfast wants waits for a window, too', async (context) => {
+  const { toys } = context;
+  await toys.apply('a', { color: 'red', held: true });
+  await toys.settle();
   assert.is(condition(toys, 'Reconciling')?.reason, 'UpgradePending');
-  assert.is(toys.ready('a').status, 'True');
+  context.window = { open: true };
+  toys.engine.wakeAll();
+  await toys.settle();
+  assert.is(toys.world.boxes.get('a'), 'red');
 });
 
 test('a kind that is paused is looked at and not touched', async (context) => {

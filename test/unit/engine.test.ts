@@ -76,6 +76,31 @@ test('drift that nobody announced is repaired by the next resync', async ({ toys
   assert.is(toys.world.boxes.get('a'), 'red');
 });
 
+test('a step that a new Holdfast wants waits, is shown, and goes when it is approved', async ({ toys }) => {
+  await toys.apply('a', { color: 'red', held: true });
+  await toys.pass(700_000);
+  assert.equal(toys.world.calls, []);
+  const waiting = toys.thing('a')?.status?.conditions?.find(({ type }) => type === 'Reconciling');
+  assert.is(waiting?.reason, 'UpgradePending');
+  assert.match(waiting?.message ?? '', /holdfast approve: paint a \(color, because of a test\)/);
+  const approve = async () => {
+    const annotations = { 'holdfast.dev/approvedAt': new Date(toys.clock.now()).toISOString() };
+    const metadata = { name: 'a', annotations };
+    const document = { apiVersion: API_VERSION, kind: 'Thing', metadata, spec: { color: 'red', held: true } };
+    await toys.store.write([{ verb: 'apply', document, manager: 'approve' }], ROOT);
+    await toys.settle();
+  };
+  await approve();
+  assert.equal(toys.world.calls, ['paint a red']);
+  assert.is(toys.ready('a').status, 'True');
+  // What comes later needs its own approval.
+  toys.world.boxes.set('a', 'mud');
+  await toys.pass(700_000);
+  assert.equal(toys.world.calls, ['paint a red']);
+  await approve();
+  assert.equal(toys.world.calls, ['paint a red', 'paint a red']);
+});
+
 test('a failure is told, tried again with growing pauses, and forgotten when it goes well', async ({
   toys,
 }) => {
