@@ -23,11 +23,12 @@ import {
   settingsHash,
 } from './container.ts';
 import type { Health } from './health.ts';
+import { findTakenPorts, type TakenPort } from './ports.ts';
 import type { AppWant } from './want.ts';
 
 /** Crash loops are told with this many last lines of the log. */
 const LOG_LINES = 12;
-const APPARMOR_PROFILE = 'docker-holdfast-app';
+export const APPARMOR_PROFILE = 'docker-holdfast-app';
 
 export interface SeenContainer extends ContainerSummary {
   hash: string;
@@ -55,6 +56,8 @@ export interface AppHave {
   health?: Health;
   /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
   networkGone?: boolean;
+  /** Public ports that somebody else has, and who. Looked for only where no container of the App has them. */
+  takenPorts: TakenPort[];
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
@@ -88,6 +91,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     address ?? (want.network && freeAddresses(want.network, world.leases.all(ADDRESS_POOL)).next().value);
   return {
     containers,
+    takenPorts: await findTakenPorts(want, containers, world),
     missingFolders,
     leftVolumes,
     folder,

@@ -14,6 +14,7 @@ import type {
   SecretSpec,
 } from '../../resources/generated.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
+import { isDiskCritical } from '../platform/pressure.ts';
 import { canonicalJson } from './canonical.ts';
 import { digest } from './container.ts';
 
@@ -44,6 +45,8 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** The disk is too full to pull an image: what Platform says of it. */
+  diskFull?: string;
   site?: Document;
   /** "generation 3 by root through cli". */
   cause: () => string;
@@ -71,6 +74,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const host = domain ? fqdn(app.location, domain.zone) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
+  const diskFull = isDiskCritical(platform);
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
@@ -99,6 +103,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
+    ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
     cause: () => view.causeOf(document),
     deleting: document.metadata.deletionTimestamp !== undefined,
