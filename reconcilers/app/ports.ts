@@ -3,9 +3,9 @@
  * name who it is. Called by observe; costs nothing while the App's own container has its ports.
  */
 import type { Json } from '../../resources/document.ts';
+import type { SeenContainer } from '../container/seen.ts';
 import type { Listener } from '../drivers/host/index.ts';
 import type { Reading } from '../world.ts';
-import type { SeenContainer } from './observe.ts';
 import type { AppWant } from './want.ts';
 
 export interface TakenPort {

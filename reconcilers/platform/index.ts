@@ -6,7 +6,7 @@
 import type { Reconciler, Run, Step, View } from '../../controller/engine/contract.ts';
 import { condition, type Document, type StatusBase } from '../../resources/document.ts';
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
-import { APPARMOR_PROFILE } from '../app/observe.ts';
+import { APPARMOR_PROFILE } from '../container/seen.ts';
 import { type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
 import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading, Writing } from '../world.ts';
