@@ -9,6 +9,7 @@ import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
@@ -37,6 +38,7 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  firewall: Firewall;
 }
 
 export interface CoreOptions {
@@ -138,7 +140,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe } = drivers;
+  const { nginx, host, authority, probe, firewall } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -170,10 +172,11 @@ function buildWorld(options: CoreOptions) {
     health: health.monitor,
     leases,
     authority,
+    firewall,
     disk: disk.monitor,
     history: historyOf(store),
   };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

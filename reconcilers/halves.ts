@@ -42,6 +42,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     authority: { find: true },
     disk: { disks: true, largest: true },
     history: { specs: true },
+    firewall: { state: true },
   };
 
 export class WritingRefusedError extends Error {

@@ -42,6 +42,13 @@ export function isOurs(labels: Labels, state: string): boolean {
   return labels?.[MARK.managed] === 'true' && (labels[MARK.state] ?? state) === state;
 }
 
+/** Whether the engine serves another installation, whose network it has then. */
+export async function networkOfAnother(docker: Dockerode, state: string): Promise<boolean> {
+  const filters = { label: [`${MARK.managed}=true`] };
+  const networks = await docker.listNetworks({ filters });
+  return networks.some(({ Labels }) => !isOurs(Labels, state));
+}
+
 export async function takeInventory(docker: Dockerode, state: string): Promise<Inventory> {
   const filters = { label: [`${MARK.managed}=true`] };
   const [containers, networks, { Volumes: volumes }, images] = await Promise.all([

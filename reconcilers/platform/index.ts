@@ -1,16 +1,28 @@
 /**
- * The reconciler of Platform: the one network that all containers are on, images that nobody needs any more, and what is to be said of
- * the server. Inter-container traffic is off on the network, so no App reaches another; nginx on the host reaches all of them at
- * fixed addresses.
+ * The reconciler of Platform: the one network that all containers are on, the firewall on it, images that nobody needs any more, and
+ * what is to be said of the server. Inter-container traffic is off, so no App reaches another; the firewall opens what Bindings
+ * allow; nginx on the host reaches all of them at fixed addresses.
  */
 import type { Reconciler, Run, Step, View } from '../../controller/engine/contract.ts';
 import { condition, type Document, type StatusBase } from '../../resources/document.ts';
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
+import { PLATFORM_NAME } from '../../resources/platform.ts';
 import { APPARMOR_PROFILE } from '../container/seen.ts';
 import { type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
+import type { FirewallPolicy } from '../drivers/firewall/index.ts';
 import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading, Writing } from '../world.ts';
+import { BRIDGE } from './bridge.ts';
 import type { SeenDisk, TakesRoom } from './disk-monitor.ts';
+import {
+  FIREWALL_KINDS,
+  type FirewallHave,
+  firewallDifferences,
+  firewallLookAgainSeconds,
+  isBridgeOpen,
+  observeFirewall,
+  wantedPolicy,
+} from './firewall.ts';
 import { findUnneeded, KEEP_IMAGES } from './images.ts';
 import { findNetwork, planNetwork, type SeenNetwork } from './network.ts';
 import { type Level, levelOf, type Thresholds, thresholdsOf, worst } from './pressure.ts';
@@ -27,11 +39,13 @@ export interface PlatformWant {
   level: Level;
   keepImages: number;
   apps: readonly Document[];
+  policy: FirewallPolicy;
   cause: () => string;
 }
 
 export interface PlatformHave extends SeenNetwork {
   engine: EngineInfo;
+  firewall: FirewallHave;
   nginxVersion?: string;
   version: string;
   stateFolder: string;
@@ -52,25 +66,47 @@ interface RemoveImage extends Step {
   readonly image: PulledImage;
 }
 
-export type PlatformStep = CreateNetwork | RemoveImage;
+interface WriteFirewall extends Step {
+  readonly type: 'WriteFirewall';
+  readonly policy: FirewallPolicy;
+}
+
+interface FilterBridge extends Step {
+  readonly type: 'FilterBridge';
+}
+
+export type PlatformStep = CreateNetwork | RemoveImage | WriteFirewall | FilterBridge;
+
+/** Many Bindings come at once: one rewriting for all of them. */
+const SETTLE_MILLISECONDS = 50;
+/** So many differences are named in a plan and in an event; a chain may have thousands. */
+const MOST_REASONS = 12;
 
 export const platformReconciler: Reconciler<PlatformWant, PlatformHave, PlatformStep, Reading, Writing> = {
   kind: 'Platform',
   parallelism: 1,
-  watches: ['App'],
+  settleMilliseconds: SETTLE_MILLISECONDS,
+  watches: FIREWALL_KINDS,
   key: ({ metadata }) => metadata.name,
-  // An App that goes leaves its image; what an App does not need any more for another reason is found by and by.
-  wakes: ({ kind, metadata }, view) =>
-    kind === 'App' && metadata.deletionTimestamp !== undefined
-      ? view.list('Platform').map((platform) => platform.metadata.name)
-      : [],
+  wakes,
   want: platformWant,
   documents: ({ document }) => [document],
   observe: observePlatform,
   diff: diffPlatform,
   converge: convergePlatform,
   status: platformStatus,
+  requeueAfterSeconds: ({ policy }) => firewallLookAgainSeconds(policy),
 };
+
+/**
+ * An App without a Binding opens nothing, however often its status changes. One that goes leaves its image; what is not needed any more
+ * for another reason is found by and by.
+ */
+function wakes({ kind, metadata }: Document, view: View): readonly string[] {
+  const says = kind !== 'App' || metadata.deletionTimestamp !== undefined;
+  const opens = says || view.list('Binding').some(({ spec }) => spec['app'] === metadata.name);
+  return opens ? [PLATFORM_NAME] : [];
+}
 
 function platformWant(name: string, view: View): PlatformWant | undefined {
   const document = view.get('Platform', name) as PlatformDocument | undefined;
@@ -88,6 +124,7 @@ function platformWant(name: string, view: View): PlatformWant | undefined {
     level: levelBefore(document),
     keepImages: document.spec.disk?.keepImages ?? KEEP_IMAGES,
     apps: view.list('App'),
+    policy: wantedPolicy(view),
     cause: () => view.causeOf(document),
   };
 }
@@ -100,11 +137,12 @@ function levelBefore(document: Document): Level {
 
 async function observePlatform(want: PlatformWant, world: Reading): Promise<PlatformHave> {
   const { docker, host, disk, settings } = world;
-  const [engine, networks, routes, nginx, disks, unneeded] = await Promise.all([
+  const [engine, networks, routes, nginx, firewall, disks, unneeded] = await Promise.all([
     docker.info(),
     docker.networks(),
     host.routes(),
     world.nginx.state(),
+    observeFirewall(world),
     disk.disks(),
     findUnneeded(want.apps, want.keepImages, world),
   ]);
@@ -112,6 +150,7 @@ async function observePlatform(want: PlatformWant, world: Reading): Promise<Plat
   return {
     ...findNetwork(networks, routes, settings.stateFolder),
     engine,
+    firewall,
     version: settings.version,
     stateFolder: settings.stateFolder,
     disks,
@@ -131,7 +170,9 @@ async function lookAtAppArmor(
 }
 
 function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
-  return [...createNetwork(want, have), ...have.unneeded.map(removeImage)];
+  // The network and the chain of another installation are its own.
+  if (have.network && !have.isOurs) return have.unneeded.map(removeImage);
+  return [...createNetwork(want, have), ...diffFirewall(want, have), ...have.unneeded.map(removeImage)];
 }
 
 function createNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
@@ -160,6 +201,34 @@ function createNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
   ];
 }
 
+function diffFirewall({ policy }: PlatformWant, { firewall }: PlatformHave): PlatformStep[] {
+  const steps: PlatformStep[] = [];
+  const differences = firewallDifferences(policy, firewall);
+  if (differences.length > 0) {
+    const ways = policy.accepts.length;
+    steps.push({
+      type: 'WriteFirewall',
+      target: 'firewall/HOLDFAST-FORWARD',
+      action: differences.every(({ field }) => field.endsWith('.chain')) ? 'create' : 'change',
+      impact: 'none',
+      message: `keep containers apart, with ${ways === 1 ? '1 way' : `${ways} ways`} open from Apps to what they are bound to`,
+      because: differences.slice(0, MOST_REASONS),
+      policy,
+    });
+  }
+  if (isBridgeOpen(firewall)) {
+    steps.push({
+      type: 'FilterBridge',
+      target: `bridge/${BRIDGE}`,
+      action: 'change',
+      impact: 'none',
+      message: `have packets between containers on ${BRIDGE} come to the firewall`,
+      because: [{ field: 'firewall.bridge', found: 'not filtered', wanted: 'filtered', cause: 'drift' }],
+    });
+  }
+  return steps;
+}
+
 function removeImage(image: PulledImage): PlatformStep {
   return {
     type: 'RemoveImage',
@@ -174,11 +243,14 @@ function removeImage(image: PulledImage): PlatformStep {
   };
 }
 
-async function convergePlatform(step: PlatformStep, { docker, host }: Writing, run: Run): Promise<void> {
-  if (step.type === 'CreateNetwork') {
-    await docker.createNetwork(step.network);
-    return;
-  }
+async function convergePlatform(step: PlatformStep, world: Writing, run: Run): Promise<void> {
+  if (step.type === 'CreateNetwork') await world.docker.createNetwork(step.network);
+  else if (step.type === 'WriteFirewall') await world.firewall.write(step.policy);
+  else if (step.type === 'FilterBridge') await world.firewall.filterBridge(BRIDGE);
+  else await convergeImage(step, world, run);
+}
+
+async function convergeImage(step: RemoveImage, { docker, host }: Writing, run: Run): Promise<void> {
   const { id, reference } = step.image;
   if ((await docker.removeImage(id, reference)) === 'kept')
     run.event('Normal', 'ImageKept', `${reference} stays: another name, image or container needs it`);

@@ -2,47 +2,39 @@
  * The one network that all containers of an installation are on: which one is ours, what is in the way of its addresses, and the step
  * that makes it. Pure; called by the reconciler of Platform.
  */
-import { createHash } from 'node:crypto';
 import type { Because } from '../../controller/engine/contract.ts';
 import { LABEL, type NetworkSpec, type NetworkSummary } from '../drivers/docker/index.ts';
 import type { Route } from '../drivers/host/index.ts';
+import { BRIDGE } from './bridge.ts';
 import { chooseSubnet, gatewayOf, overlaps, rangeOf, type TakenSubnet } from './subnet.ts';
 
-const NETWORK = 'holdfast';
-const BRIDGE = 'holdfast0';
+export const NETWORK = 'holdfast';
 
 export interface SeenNetwork {
-  /** Its name, or the one that it will have. */
-  name: string;
   /** Ours, or a foreign one that has our name. */
   network?: NetworkSummary;
   isOurs: boolean;
+  /** State folder of the installation that made it, where it says so. */
+  owner?: string;
   /** What the machine reaches by other ways. */
   taken: TakenSubnet[];
 }
 
-/** A second installation on the same engine has a network of its own; nobody's is shared or changed. */
+/** One without the name of an installation was made before networks carried it. */
 export function findNetwork(
   networks: readonly NetworkSummary[],
   routes: readonly Route[],
   stateFolder: string,
 ): SeenNetwork {
-  const managed = networks.filter(({ labels }) => labels[LABEL.managed] === 'true');
-  const ours =
-    managed.find(({ labels }) => labels[LABEL.state] === stateFolder) ??
-    managed.find(({ labels, name }) => labels[LABEL.state] === undefined && name === NETWORK);
-  if (ours)
-    return { name: ours.name, network: ours, isOurs: true, taken: takenBeside(ours, networks, routes) };
-  const holder = networks.find(({ name }) => name === NETWORK);
-  const isOfAnother = holder?.labels[LABEL.managed] === 'true';
-  const taken = takenBeside(undefined, networks, routes);
-  if (!holder || isOfAnother)
-    return { name: isOfAnother ? ownName(stateFolder) : NETWORK, isOurs: false, taken };
-  return { name: NETWORK, network: holder, isOurs: false, taken };
-}
-
-function ownName(stateFolder: string): string {
-  return `${NETWORK}-${createHash('sha256').update(stateFolder).digest('hex').slice(0, 8)}`;
+  const network = networks.find(({ name }) => name === NETWORK);
+  const isManaged = network?.labels[LABEL.managed] === 'true';
+  const owner = network?.labels[LABEL.state];
+  return {
+    ...(network ? { network } : {}),
+    isOurs: isManaged && (owner ?? stateFolder) === stateFolder,
+    ...(isManaged && owner !== undefined ? { owner } : {}),
+    taken: takenBeside(network, networks, routes),
+  };
 }
 
 function takenBeside(
@@ -87,21 +79,16 @@ export function planNetwork(
   });
   return {
     spec: {
-      name: seen.name,
+      name: NETWORK,
       subnet,
       gateway: gatewayOf(subnet),
       options: {
-        'com.docker.network.bridge.name': seen.name === NETWORK ? BRIDGE : bridgeOf(seen.name),
+        'com.docker.network.bridge.name': BRIDGE,
         'com.docker.network.bridge.enable_icc': 'false',
       },
     },
     because: [{ field: 'network', found: null, wanted: subnet, cause }, ...passed],
   };
-}
-
-/** The kernel takes fifteen characters. */
-function bridgeOf(name: string): string {
-  return name.replace(`${NETWORK}-`, 'hf-');
 }
 
 /** What has come into the way of the network that is there, such as a VPN. */

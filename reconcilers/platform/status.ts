@@ -2,8 +2,9 @@
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import type { NetworkSummary } from '../drivers/docker/index.ts';
 import type { SeenDisk } from './disk-monitor.ts';
+import { firewallCondition, firewallFields } from './firewall.ts';
 import type { PlatformHave, PlatformStep, PlatformWant } from './index.ts';
-import { isInPool, overlapsNow, planNetwork } from './network.ts';
+import { isInPool, NETWORK, overlapsNow, planNetwork } from './network.ts';
 import { type DayOfUse, fullOn, type Level, levelOf, percentFree, withToday, worst } from './pressure.ts';
 import { gatewayOf } from './subnet.ts';
 
@@ -23,19 +24,28 @@ export function platformStatus(
     const message = `Docker cannot be looked at: ${failure?.message ?? 'not tried yet'}`;
     return [{ document, conditions: [{ type: 'Ready', status: 'Unknown', reason, message }] }];
   }
+  const ofFirewall = failure?.step?.type === 'WriteFirewall' || failure?.step?.type === 'FilterBridge';
+  const firewall = firewallCondition(want.policy, have.firewall, ofFirewall ? failure : undefined);
+  // With nothing to open, what is not right with the firewall keeps nobody from anything.
+  const needed = want.policy.accepts.length > 0 && firewall.status !== 'True';
+  const closed = needed ? { reason: 'FirewallNotReady', message: firewall.message } : undefined;
+  // An image that could not be removed is no reason not to be ready, either.
+  const ofImage = failure?.step?.type === 'RemoveImage';
   const missing = noNetwork(want, have);
   const overlap = networkConflict(want, have);
   const blocked = missing ?? overlap;
   const fields = {
     version: have.version,
     docker: { version: have.engine.version, apiVersion: have.engine.apiVersion },
+    firewall: firewallFields(want.policy, have.firewall),
     nginx: have.nginxVersion === undefined ? undefined : { version: have.nginxVersion },
     disks: have.disks.map((disk) => diskFields(disk, want, now)),
     largest: have.largest.length > 0 ? have.largest : undefined,
     ...(have.network && have.isOurs ? { network: networkStatus(have.network) } : {}),
   };
   const conditions = [
-    readyCondition(missing ?? failure, pending),
+    readyCondition(missing ?? (ofFirewall || ofImage ? closed : (failure ?? closed)), pending),
+    firewall,
     diskCondition(want, have),
     appArmorCondition(have),
     ...(overlap ? [{ type: 'NetworkConflict', status: 'True' as const, ...overlap }] : []),
@@ -55,7 +65,10 @@ function readyCondition(problem: Problem | undefined, pending: readonly Platform
 /** There is no network, and none can be made until a person does something. */
 function noNetwork(want: PlatformWant, have: PlatformHave): Problem | undefined {
   if (have.network && !have.isOurs) {
-    const message = `a Docker network named ${have.name} is there that Holdfast did not make; remove or rename it`;
+    const message =
+      have.owner === undefined
+        ? `a Docker network named ${NETWORK} is there that Holdfast did not make; remove or rename it`
+        : `the Docker network ${NETWORK} belongs to the installation in ${have.owner}; an engine serves one, so remove that one (holdfast purge --state ${have.owner}) or use another engine`;
     return { reason: 'NetworkNameTaken', message };
   }
   if (have.network) return undefined;
