@@ -19,6 +19,7 @@ import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
+import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -65,6 +66,7 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(taskReconciler),
 ];
 
 /** Builds everything, and runs when it answers. */
@@ -175,6 +177,7 @@ function buildWorld(options: CoreOptions) {
     firewall,
     disk: disk.monitor,
     history: historyOf(store),
+    clock,
   };
   const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
@@ -225,6 +228,7 @@ function followWorld(
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
     if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+    if (labels[LABEL.kind] === 'Task' && name !== undefined) engine.wake('Task', name);
   });
   const follower = {
     onEvent: () => undefined,

@@ -21,7 +21,7 @@ import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
-import type { ApiDependencies } from './api/dependencies.ts';
+import type { ApiDependencies, LogLine, LogRequest } from './api/dependencies.ts';
 import { HttpsApi, type HttpsSettings } from './api/https.ts';
 import { startApi } from './api/start.ts';
 import { apiCertificate } from './api-certificate.ts';
@@ -212,9 +212,31 @@ function containerAccess(docker: CachedDocker): ApiDependencies['containers'] {
     throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });
   };
   return {
-    async *logs(app, options) {
-      yield* docker.logs((await find(app)).id, options);
+    async *logs(app, { task, ...options }) {
+      if (task === undefined) yield* docker.logs((await find(app)).id, options);
+      else yield* taskLogs(docker, app, task, options);
     },
     exec: async (app, options) => docker.exec((await find(app)).id, options),
   };
+}
+
+/** Of the runs that are kept, oldest first, each under a line that says which it is; only the newest is followed. */
+async function* taskLogs(
+  docker: CachedDocker,
+  app: Document,
+  task: string,
+  options: Omit<LogRequest, 'task'>,
+): AsyncIterable<LogLine> {
+  const time = (labels: Record<string, string>) => labels[LABEL.scheduled] ?? '';
+  const runs = (await docker.containers())
+    .filter(({ labels }) => labels[LABEL.app] === app.metadata.uid && labels[LABEL.task] === task)
+    .sort((a, b) => (time(a.labels) < time(b.labels) ? -1 : 1));
+  if (runs.length === 0) {
+    const message = `app/${app.metadata.name} has no run of a task ${task}; holdfast get tasks shows its tasks`;
+    throw Object.assign(new Error(message), { code: 'notFound' });
+  }
+  for (const [index, { id, labels }] of runs.entries()) {
+    yield { stream: 'stdout', text: `=== ${task}, ${time(labels)} ===` };
+    yield* docker.logs(id, index === runs.length - 1 ? options : { ...options, follow: false });
+  }
 }

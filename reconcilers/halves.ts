@@ -43,6 +43,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     disk: { disks: true, largest: true },
     history: { specs: true },
     firewall: { state: true },
+    clock: { now: true },
   };
 
 export class WritingRefusedError extends Error {

@@ -77,6 +77,8 @@ export interface Reading {
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
+  /** Schedules are looked at against the time. */
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface Writing {

@@ -84,6 +84,7 @@ async function send(
 
 function logRequest(query: Query, context: Context): LogRequest {
   const tail = query.count('tailLines');
+  const task = query.text('task');
   const seconds = query.count('sinceSeconds');
   const since =
     query.time('sinceTime') ??
@@ -93,5 +94,6 @@ function logRequest(query: Query, context: Context): LogRequest {
     timestamps: query.flag('timestamps'),
     ...(tail !== undefined && { tail }),
     ...(since !== undefined && { since }),
+    ...(task !== undefined && { task }),
   };
 }

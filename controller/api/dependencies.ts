@@ -25,6 +25,8 @@ export interface LogRequest {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** What a task of the App wrote in its last runs, instead. */
+  task?: string;
   /** Aborts when the client is gone. */
   signal?: AbortSignal;
 }

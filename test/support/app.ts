@@ -60,6 +60,7 @@ export function makeWant(change: WantChange = {}): AppWant {
     dns: [],
     env: { CLOUDRON: '1' },
     addons: { bindings: [], unwanted: [], env: {}, hosts: {} },
+    tasks: { tasks: [], unwanted: [], owned: [] },
     asked: 'asked',
     site: makeDocument('Site', 'hello', siteSpec(host, app)),
     cause: () => `generation ${generation} by root through cli`,
