@@ -16,6 +16,7 @@ import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
+import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
 import { createFakeHost, type FakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import { createFakeProbe, type FakeProbe } from '../../reconcilers/drivers/probe/fake.ts';
@@ -86,6 +87,7 @@ export async function startController(
     });
   const nginx = options.world?.nginx ?? new FakeNginx();
   const probe = options.world?.probe ?? createFakeProbe({ clock });
+  const firewall = createFakeFirewall();
   const world: FakeWorld = { clock, docker, nginx, host, probe };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
@@ -94,11 +96,12 @@ export async function startController(
   const socketPath = join(folder, 'api.sock');
   const open = async (version: string) => {
     const store = openStore({ folder: join(folder, 'store'), clock, kinds, validate, log });
-    const drivers = { docker, nginx, host, probe, authority: createFakeAuthority({ clock, nginx }) };
+    const authority = createFakeAuthority({ clock, nginx });
+    const drivers = { docker, nginx, host, probe, authority, firewall };
     const { resyncSeconds } = options;
     const core = await startCore({
       store,
-      drivers: drivers as never,
+      drivers,
       stateFolder: STATE,
       version,
       clock,
