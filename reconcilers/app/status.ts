@@ -100,6 +100,10 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
       site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
     );
   }
+  if (health.edge?.ok === false) {
+    const message = `nginx has the site, and the container is well, but ${want.url ?? 'it'} does not answer through nginx: ${health.edge.message}`;
+    return no('EdgeNotAnswering', message);
+  }
   return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
 }
 
