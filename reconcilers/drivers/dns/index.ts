@@ -30,7 +30,7 @@ export interface Mark {
   resource: string;
   /** Digests (`valueDigest`) of those values that are the owner's; sets of TXT are shared with others. */
   values: readonly string[];
-  /** Mechanisms that were put into somebody else's SPF record. */
+  /** Mechanisms that were put into somebody else's SPF record, with spaces between. */
   spf?: string;
 }
 
@@ -41,6 +41,10 @@ export interface RecordSet {
   ttl: number;
   values: readonly string[];
   mark?: Mark;
+  /** More than plain records, such as an alias of the provider: what it is. Never changed here. */
+  special?: string;
+  /** The provider answers for it with addresses of its own (Cloudflare's proxy). Stays as it is found. */
+  proxied?: boolean;
 }
 
 /** From exactly what was seen to what should be. A provider that finds something else refuses, wherever it can. */
@@ -63,10 +67,14 @@ export interface DnsReading {
   /** notFound: the credentials work, and there is no such zone. denied: they do not work. */
   zone(access: ZoneAccess): Promise<ZoneInfo>;
   /**
-   * Everything in the zone of the types that are known here, with marks. May be up to `maxAgeSeconds` old (default 0: it is
-   * asked), never older than the last change made here.
+   * Everything in the zone of the types that are known here, with marks; at least what `wanted` names, where a provider can only
+   * be asked name by name. May be up to `maxAgeSeconds` old (default 0: it is asked), never older than the last change made here.
    */
-  records(access: ZoneAccess, maxAgeSeconds?: number): Promise<readonly RecordSet[]>;
+  records(
+    access: ZoneAccess,
+    wanted: readonly Question[],
+    maxAgeSeconds?: number,
+  ): Promise<readonly RecordSet[]>;
   /** What the provider refused lately and would refuse again, so that it is not asked in a loop. */
   refusal(access: ZoneAccess, change: SetChange): string | undefined;
 }
