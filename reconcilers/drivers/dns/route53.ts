@@ -2,15 +2,10 @@
  * Amazon Route 53. A batch is all or nothing there, and a set is deleted only exactly as it is: so a change is a DELETE of what
  * was seen and a CREATE of what is wanted, and nobody else's change is ever overwritten. Waits until all of Amazon's servers have it.
  */
-import {
-  ChangeResourceRecordSetsCommand,
-  GetChangeCommand,
-  GetHostedZoneCommand,
-  ListHostedZonesByNameCommand,
-  ListResourceRecordSetsCommand,
-  type ListResourceRecordSetsCommandOutput,
-  type Change as R53Change,
-  type ResourceRecordSet,
+import type {
+  ListResourceRecordSetsCommandOutput,
+  Change as R53Change,
+  ResourceRecordSet,
   Route53Client,
 } from '@aws-sdk/client-route-53';
 import { type Clock, delay } from '../../../controller/clock.ts';
@@ -41,37 +36,56 @@ const KNOWN: readonly string[] = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'SRV', 'CAA
 export function route53({ clock }: { clock: Clock }): Provider {
   const provider: RawProvider = {
     zone: (context) =>
-      talking(context, async (client) => {
-        const id = await findZone(client, context);
-        const { DelegationSet } = await client.send(new GetHostedZoneCommand({ Id: id }), signalOf(context));
+      talking(context, async (talk) => {
+        const id = await findZone(talk, context);
+        const { DelegationSet } = await talk.client.send(
+          new talk.sdk.GetHostedZoneCommand({ Id: id }),
+          signalOf(context),
+        );
         const nameServers = (DelegationSet?.NameServers ?? []).map(plainName).sort();
         return { name: context.zone, nameServers };
       }),
     list: (context, _wanted, last) =>
-      talking(context, async (client) => {
-        const id = (last?.state as string | undefined) ?? (await findZone(client, context));
-        return list(client, id, context);
+      talking(context, async (talk) => {
+        const id = (last?.state as string | undefined) ?? (await findZone(talk, context));
+        return list(talk, id, context);
       }),
     change: (context, { state }, groups) =>
-      talking(context, async (client) => {
+      talking(context, async (talk) => {
         const sent: string[] = [];
-        const send = (batch: readonly RawGroup[]) => sendBatch(client, String(state), batch, context, sent);
+        const send = (batch: readonly RawGroup[]) => sendBatch(talk, String(state), batch, context, sent);
         const refused = [];
         for (const batch of inBatches(groups, 1, sizeOf)) refused.push(...(await isolating(batch, send)));
-        for (const id of sent) await inSync(client, id, clock, context);
+        for (const id of sent) await inSync(talk, id, clock, context);
         return refused;
       }),
   };
   return withTxtMarks(provider);
 }
 
+type Sdk = typeof import('@aws-sdk/client-route-53');
+
+/** A client with the commands that it is sent. */
+interface Talk {
+  client: Route53Client;
+  sdk: Sdk;
+}
+
+/** Loaded when first used: few servers need it, and it takes a while. */
+async function loadSdk(): Promise<Sdk> {
+  // It would write to the log of every server that versions yet to come need a newer Node.js.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  return import('@aws-sdk/client-route-53');
+}
+
 const signalOf = ({ signal }: ZoneContext) => ({ abortSignal: signal });
 
-async function talking<T>(context: ZoneContext, work: (client: Route53Client) => Promise<T>): Promise<T> {
+async function talking<T>(context: ZoneContext, work: (talk: Talk) => Promise<T>): Promise<T> {
   const { credentials } = context;
   const keys = requireKeys('route53', credentials, ['accessKeyId', 'secretAccessKey']);
   const { endpoint, sessionToken } = credentials;
-  const client = new Route53Client({
+  const sdk = await loadSdk();
+  const client = new sdk.Route53Client({
     region: credentials['region'] ?? 'us-east-1',
     credentials: { ...keys, ...(sessionToken === undefined ? {} : { sessionToken }) },
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -80,7 +94,7 @@ async function talking<T>(context: ZoneContext, work: (client: Route53Client) =>
     requestHandler: { requestTimeout: 20_000, connectionTimeout: 10_000 },
   });
   try {
-    return await work(client);
+    return await work({ client, sdk });
   } catch (error) {
     throw context.signal.aborted ? context.signal.reason : explained(error, context);
   } finally {
@@ -109,7 +123,7 @@ function explained(error: unknown, { zone }: ZoneContext): unknown {
 }
 
 /** By its name: an account may have zones that are private, or several of one name, of which one must be named. */
-async function findZone(client: Route53Client, context: ZoneContext): Promise<string> {
+async function findZone(talk: Talk, context: ZoneContext): Promise<string> {
   const { zone, credentials } = context;
   const chosen = credentials['hostedZoneId'];
   const found: string[] = [];
@@ -117,7 +131,7 @@ async function findZone(client: Route53Client, context: ZoneContext): Promise<st
   let hostedZoneId: string | undefined;
   while (dnsName !== undefined) {
     const page: Awaited<ReturnType<typeof listZones>> = await listZones(
-      client,
+      talk,
       context,
       dnsName,
       hostedZoneId,
@@ -137,9 +151,9 @@ async function findZone(client: Route53Client, context: ZoneContext): Promise<st
   throw new DriverError('conflict', message);
 }
 
-function listZones(client: Route53Client, context: ZoneContext, dnsName: string, hostedZoneId?: string) {
+function listZones(talk: Talk, context: ZoneContext, dnsName: string, hostedZoneId?: string) {
   const input = { DNSName: dnsName, ...(hostedZoneId === undefined ? {} : { HostedZoneId: hostedZoneId }) };
-  return client.send(new ListHostedZonesByNameCommand(input), signalOf(context));
+  return talk.client.send(new talk.sdk.ListHostedZonesByNameCommand(input), signalOf(context));
 }
 
 function shortId(id: string): string {
@@ -153,14 +167,14 @@ function readName(name: string): string {
   );
 }
 
-async function list(client: Route53Client, id: string, context: ZoneContext): Promise<RawListing> {
+async function list(talk: Talk, id: string, context: ZoneContext): Promise<RawListing> {
   const raw: RawSet[] = [];
   let next: Partial<
     Pick<ListResourceRecordSetsCommandOutput, 'NextRecordName' | 'NextRecordType' | 'NextRecordIdentifier'>
   > = {};
   for (;;) {
-    const page: ListResourceRecordSetsCommandOutput = await client.send(
-      new ListResourceRecordSetsCommand({
+    const page: ListResourceRecordSetsCommandOutput = await talk.client.send(
+      new talk.sdk.ListResourceRecordSetsCommand({
         HostedZoneId: id,
         StartRecordName: next.NextRecordName,
         StartRecordType: next.NextRecordType,
@@ -227,7 +241,7 @@ function sizeOf(group: RawGroup): number {
 }
 
 async function sendBatch(
-  client: Route53Client,
+  talk: Talk,
   id: string,
   batch: readonly RawGroup[],
   context: ZoneContext,
@@ -235,8 +249,11 @@ async function sendBatch(
 ): Promise<void> {
   const Changes = batch.flatMap(changesOf);
   try {
-    const command = new ChangeResourceRecordSetsCommand({ HostedZoneId: id, ChangeBatch: { Changes } });
-    const { ChangeInfo } = await client.send(command, signalOf(context));
+    const command = new talk.sdk.ChangeResourceRecordSetsCommand({
+      HostedZoneId: id,
+      ChangeBatch: { Changes },
+    });
+    const { ChangeInfo } = await talk.client.send(command, signalOf(context));
     if (ChangeInfo?.Status !== 'INSYNC') sent.push(ChangeInfo?.Id ?? '');
   } catch (error) {
     const { name, message = '' } = error as { name?: string; message?: string };
@@ -272,9 +289,12 @@ function batchError(batch: readonly RawGroup[], words: readonly string[]): Error
   return new BatchRefusedError(`${NAME}: ${words.join('; ')}`, parts);
 }
 
-async function inSync(client: Route53Client, id: string, clock: Clock, context: ZoneContext): Promise<void> {
+async function inSync(talk: Talk, id: string, clock: Clock, context: ZoneContext): Promise<void> {
   for (;;) {
-    const { ChangeInfo } = await client.send(new GetChangeCommand({ Id: id }), signalOf(context));
+    const { ChangeInfo } = await talk.client.send(
+      new talk.sdk.GetChangeCommand({ Id: id }),
+      signalOf(context),
+    );
     if (ChangeInfo?.Status === 'INSYNC') return;
     await delay(clock, POLL_MILLISECONDS, context.signal);
   }
