@@ -1,7 +1,9 @@
 /**
  * All kinds. A new kind is one line here. The store, the API and the CLI are generic over this list and know no kind by name.
  */
+import { addonKind } from './addon.ts';
 import { appKind } from './app.ts';
+import { bindingKind } from './binding.ts';
 import { dnsRecordKind } from './dnsrecord.ts';
 import { domainKind } from './domain.ts';
 import { eventKind } from './event.ts';
@@ -16,6 +18,8 @@ import { tokenKind } from './token.ts';
 export const kinds: readonly KindDefinition[] = [
   platformKind,
   appKind,
+  addonKind,
+  bindingKind,
   secretKind,
   tokenKind,
   siteKind,

@@ -12,9 +12,8 @@
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
-import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
-import type { ProbeTarget } from '../drivers/probe/index.ts';
-import { sameJson } from './canonical.ts';
+import { inSubnet, type Network } from '../container/address.ts';
+import { sameJson } from '../container/canonical.ts';
 import {
   canonicalSettings,
   containerName,
@@ -22,15 +21,20 @@ import {
   digest,
   settingsDifferences,
   settingsHash,
-} from './container.ts';
-import type { AppHave, SeenContainer } from './observe.ts';
+} from '../container/description.ts';
+import { isUp, type SeenContainer } from '../container/seen.ts';
+import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
+import type { ProbeTarget } from '../drivers/probe/index.ts';
+import type { AppHave } from './observe.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
 export type AppWork =
-  | { type: 'LeaseAddress'; uid: string; network: { subnet: string; gateway: string } }
+  | { type: 'LeaseAddress'; uid: string; network: Network }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
+  | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
+  | { type: 'DeleteBinding'; name: string; data: boolean }
   | { type: 'CreateFolders'; folders: readonly string[] }
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
@@ -89,23 +93,18 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
   if (obstacle(want, have) ?? waitsFor(want, have)) return [];
   const steps: AppStep[] = [];
-  if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
+  if (have.address === undefined || !inSubnet(have.address, want.network))
+    steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
+  steps.push(...applyBindings(want));
   if (want.app.state === 'stopped')
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
-  return [...steps, ...containerSteps(want, have), ...removeVolumes(want, have, 'drift')];
-}
-
-function inSubnet(address: string, { network }: AppWant): boolean {
-  if (!network) return true;
-  const [base = '', bits = '32'] = network.subnet.split('/');
-  const mask = (text: string) => {
-    const value = text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-    return Math.floor(value / 2 ** (32 - Number(bits)));
-  };
-  return mask(address) === mask(base);
+  // What runs goes on; a container for what is not there yet would only end again and again.
+  if (want.addons.waiting) return steps;
+  steps.push(...containerSteps(want, have), ...removeVolumes(want, have, 'drift'));
+  return [...steps, ...deleteBindings(want, 'the App asks for it no more')];
 }
 
 function step(
@@ -171,6 +170,55 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
       child: { apply: child },
     },
   );
+}
+
+function applyBindings(want: AppWant): AppStep[] {
+  return want.addons.bindings.flatMap(({ manifest, found }) => {
+    const wanted = manifest.spec as Record<string, Json>;
+    const present = found?.spec as Record<string, Json> | undefined;
+    const fields = Object.keys({ ...present, ...wanted }).filter(
+      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
+    );
+    if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
+    const { name } = manifest.metadata;
+    const reasons = found
+      ? fields.flatMap((field) =>
+          because(want, `binding.${field}`, present?.[field] ?? null, wanted[field] ?? null),
+        )
+      : because(want, 'binding', null, name);
+    return [
+      step(
+        { type: 'ApplyBinding', owner: want.document, binding: manifest },
+        {
+          target: `binding/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'ask for'} the account in addon/${String(wanted['addon'])}`,
+          because: reasons,
+          child: { apply: manifest },
+          knownLater: ['credentials'],
+        },
+      ),
+    ];
+  });
+}
+
+function deleteBindings(want: AppWant, cause: string): AppStep[] {
+  const data = want.deleting && want.deleteData;
+  return want.addons.unwanted
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map(({ metadata: { name } }) =>
+      step(
+        { type: 'DeleteBinding', name, data },
+        {
+          target: `binding/${name}`,
+          action: 'delete',
+          impact: data ? 'data-loss' : 'none',
+          message: data ? `give up ${name} with its data` : `give up ${name}; its data is kept`,
+          because: because(want, 'binding', name, null, cause),
+          child: { delete: { kind: 'Binding', name } },
+        },
+      ),
+    );
 }
 
 function causeOfSite(want: AppWant): string {
@@ -416,11 +464,6 @@ function removeVolumes(want: AppWant, { leftVolumes: names }: AppHave, cause: st
   ];
 }
 
-/** Running, or kept running by Docker, or frozen. */
-export function isUp({ state }: SeenContainer): boolean {
-  return state === 'running' || state === 'restarting' || state === 'paused';
-}
-
 function runningFirst(a: SeenContainer, b: SeenContainer): number {
   return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
 }
@@ -525,7 +568,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
-  steps.push(...removeVolumes(want, have, cause));
+  steps.push(...removeVolumes(want, have, cause), ...deleteBindings(want, cause));
   if (have.address !== undefined) {
     const reason = gone('status.address', have.address);
     steps.push(

@@ -18,7 +18,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   // nginx is reloaded once.
   parallelism: 256,
   finalizer: APP_FINALIZER,
-  watches: ['App', 'Site', 'Secret', 'Platform', 'Domain'],
+  watches: ['App', 'Site', 'Binding', 'Secret', 'Platform', 'Domain'],
   key: ({ metadata }) => metadata.name,
   wakes,
   want: appWant,
@@ -37,13 +37,24 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
 function wakes(changed: Document, view: View): readonly string[] {
   const { kind, metadata } = changed;
   if (kind === 'Site') return [metadata.name];
+  if (kind === 'Binding') return [String(changed.spec['app'])];
   const apps = view.list('App');
   const waiting = (document: Document) => isWaiting(document);
   if (kind === 'App')
     return names(apps.filter((app) => app.metadata.name !== metadata.name && hasConflict(app)));
   if (kind === 'Platform') return names(apps);
   if (kind === 'Domain') return names(apps.filter((app) => waiting(app) || isIn(app, metadata.name)));
-  return names(apps.filter((app) => waiting(app) || mentions(app, metadata.name)));
+  const binding = ofBinding(changed, view);
+  return [
+    ...(binding ? [String(binding.spec['app'])] : []),
+    ...names(apps.filter((app) => waiting(app) || mentions(app, metadata.name))),
+  ];
+}
+
+/** The Binding whose password a Secret holds. */
+function ofBinding({ metadata }: Document, view: View): Document | undefined {
+  const owner = metadata.ownerReferences?.find(({ kind }) => kind === 'Binding');
+  return owner && view.get('Binding', owner.name);
 }
 
 function names(documents: readonly Document[]): string[] {

@@ -6,16 +6,12 @@ import type { View } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition, type Document, type StatusBase } from '../../resources/document.ts';
 import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
-import type {
-  AppSpec,
-  AppStatus,
-  PlatformSpec,
-  PlatformStatus,
-  SecretSpec,
-} from '../../resources/generated.ts';
+import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
+import { canonicalJson } from '../container/canonical.ts';
+import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
-import { canonicalJson } from './canonical.ts';
-import { digest } from './container.ts';
+import { secretValue } from '../secret-value.ts';
+import { type AddonsWant, addonsWant } from './addons.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -34,6 +30,7 @@ export interface AppWant {
   network?: { name: string; subnet: string; gateway: string };
   dns: readonly string[];
   env: Record<string, string>;
+  addons: AddonsWant;
   /**
    * Digest of all that documents say of the container, as they say it. While it stays the same and the container's settings
    * do not, it is Holdfast or the machine that has changed, and nobody asked for another container.
@@ -74,7 +71,8 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
-  const blocked = conflict(document, app, host, view, platformSpec);
+  const addons = addonsWant(document, app, view);
+  const blocked = conflict(document, app, host, view, platformSpec) ?? addons.unavailable;
   const waiting = waitsFor(app, domain, platform, environment.missing, credentials.missing);
   return {
     document,
@@ -84,7 +82,8 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(url === undefined ? {} : { url }),
     ...(isNetwork(network) ? { network } : {}),
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
-    env: { ...platformEnv(host, domain?.name, port), ...portEnv(app), ...environment.values },
+    env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
+    addons,
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(
       canonicalJson([
@@ -93,6 +92,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
         platformSpec.network?.dns ?? [],
         [network?.name ?? '', network?.subnet ?? ''],
         url ?? '',
+        ...(app.servers.length > 0 ? [addons.env, addons.hosts] : []),
       ]),
       24,
     ),
@@ -150,14 +150,6 @@ function resolveEnv(app: EffectiveApp, view: View): { values: Record<string, str
     else if (!entry.optional) return { values, missing: `key ${entry.key} of secret/${entry.secret}` };
   }
   return { values };
-}
-
-/** A key's value, from stringData or data; undefined where the Secret or the key is missing. */
-function secretValue(secret: Document | undefined, key: string): string | undefined {
-  const spec = (secret?.spec ?? {}) as SecretSpec;
-  if (spec.stringData && Object.hasOwn(spec.stringData, key)) return spec.stringData[key];
-  if (!spec.data || !Object.hasOwn(spec.data, key)) return undefined;
-  return Buffer.from(spec.data[key] ?? '', 'base64').toString('utf8');
 }
 
 function registryAuth(app: EffectiveApp, view: View): { auth?: RegistryAuth; missing?: string } {

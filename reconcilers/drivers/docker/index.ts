@@ -57,6 +57,8 @@ export interface ContainerSpec {
   network: { name: string; address: string };
   dns: string[];
   dnsSearch: string[];
+  /** Host name → address, in the container's own /etc/hosts. */
+  hosts: Record<string, string>;
   mounts: Mount[];
   ports: PublishedPort[];
   readOnlyRoot: boolean;
