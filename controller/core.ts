@@ -5,7 +5,11 @@
  */
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
+import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
@@ -34,6 +38,9 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  dns: DnsReading & DnsWriting;
+  lookup: LookupReading;
+  address: AddressReading;
 }
 
 export interface CoreOptions {
@@ -60,6 +67,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(domainReconciler),
+  anyReconciler(dnsRecordReconciler),
 ];
 
 /** Builds everything, and runs when it answers. */
@@ -132,7 +141,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe } = drivers;
+  const { nginx, host, authority, probe, dns, lookup, address } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -145,8 +154,19 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
+  const whole = {
+    settings,
+    docker,
+    nginx,
+    host,
+    health: health.monitor,
+    leases,
+    authority,
+    dns,
+    lookup,
+    address,
+  };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, dns, probe, clock };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

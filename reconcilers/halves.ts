@@ -26,6 +26,9 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
+    dns: { zone: true, records: true, refusal: true },
+    lookup: { delegation: true, ask: true, leadsTo: true, lookup: true },
+    address: { find: true },
   };
 
 export class WritingRefusedError extends Error {

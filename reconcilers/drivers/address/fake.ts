@@ -1,24 +1,22 @@
 /** Addresses that a test sets. Unset, they cannot be found, as on a machine without a way out. */
-import { DriverError } from '../error.ts';
-import type { AddressReading, PublicAddresses } from './index.ts';
+import type { AddressReading, Family, FoundAddresses } from './index.ts';
 
 export interface FakeAddress extends AddressReading {
-  /** Changed by the test; undefined: cannot be found. */
-  found: PublicAddresses | undefined;
+  /** Changed by the test; undefined: nobody tells. */
+  addresses: Partial<Record<Family, string>> | undefined;
 }
 
-export function createFakeAddress(found?: PublicAddresses): FakeAddress {
+export function createFakeAddress(addresses?: Partial<Record<Family, string>>): FakeAddress {
   return {
-    found,
+    addresses,
     async find({ families }) {
-      if (!this.found)
-        throw new DriverError('unavailable', 'nobody tells the public address of this machine');
-      const { ipv4, ipv6, source } = this.found;
-      return {
-        source,
-        ...(ipv4 !== undefined && families.includes('ipv4') ? { ipv4 } : {}),
-        ...(ipv6 !== undefined && families.includes('ipv6') ? { ipv6 } : {}),
-      };
+      const result: FoundAddresses = { found: {}, problems: {} };
+      for (const family of families) {
+        const address = this.addresses?.[family];
+        if (!this.addresses) result.problems[family] = 'nobody tells';
+        else if (address !== undefined) result.found[family] = { address, source: 'fake' };
+      }
+      return result;
     },
   };
 }

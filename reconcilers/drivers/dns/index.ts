@@ -106,18 +106,32 @@ export interface Question {
   type: RecordType;
 }
 
+export interface LeadsTo {
+  cnames: readonly string[];
+  addresses: readonly string[];
+}
+
+export interface AskOptions {
+  via?: readonly string[];
+  /** In canonical form. */
+  wanted?: readonly string[];
+  keepSeconds?: number;
+}
+
 /** What DNS tells anybody. `via`: the resolvers to ask instead of the machine's own, as address or address:port. */
 export interface LookupReading {
   /** The servers that the world is sent to for a zone. Empty: it is in nobody's DNS. unavailable: no resolver answers. */
   delegation(zone: string, via?: readonly string[]): Promise<readonly string[]>;
-  /** Asks each server, by name or address and at each of its addresses, at the same time. Never throws for one of them. */
-  ask(
-    servers: readonly string[],
-    question: Question,
-    via?: readonly string[],
-  ): Promise<readonly ServerAnswer[]>;
-  /** Where a name leads to in the end, over its CNAMEs. Empty: nowhere. unavailable: no resolver answers. */
-  leadsTo(name: string, via?: readonly string[]): Promise<{ cnames: string[]; addresses: string[] }>;
+  /**
+   * Asks each server, by name or address and at each of its addresses, at the same time. Never throws for one of them. An answer
+   * that is as `wanted` may be up to `keepSeconds` old.
+   */
+  ask(servers: readonly string[], question: Question, options?: AskOptions): Promise<readonly ServerAnswer[]>;
+  /**
+   * Where a name leads to in the end, over its CNAMEs. Empty: nowhere. Kept for some minutes. unavailable: no resolver answers, or
+   * none did so far: it is answered within a second, and what comes later is there when it is asked again.
+   */
+  leadsTo(name: string, via?: readonly string[]): Promise<LeadsTo>;
   /** Records of a type as resolvers give them, such as CAA. Empty: none. unavailable: no resolver answers. */
   lookup(question: Question, via?: readonly string[]): Promise<readonly string[]>;
 }

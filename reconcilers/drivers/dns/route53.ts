@@ -130,12 +130,7 @@ async function findZone(talk: Talk, context: ZoneContext): Promise<string> {
   let dnsName: string | undefined = zone;
   let hostedZoneId: string | undefined;
   while (dnsName !== undefined) {
-    const page: Awaited<ReturnType<typeof listZones>> = await listZones(
-      talk,
-      context,
-      dnsName,
-      hostedZoneId,
-    );
+    const page: Awaited<ReturnType<typeof listZones>> = await listZones(talk, context, dnsName, hostedZoneId);
     const zones = page.HostedZones ?? [];
     const same = zones.filter(({ Name }) => plainName(readName(Name ?? '')) === zone);
     found.push(...same.filter(({ Config }) => !Config?.PrivateZone).map(({ Id }) => shortId(Id ?? '')));
