@@ -12,6 +12,7 @@ import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
@@ -41,6 +42,7 @@ export interface Drivers {
   dns: DnsReading & DnsWriting;
   lookup: LookupReading;
   address: AddressReading;
+  firewall: Firewall;
 }
 
 export interface CoreOptions {
@@ -141,7 +143,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, dns, lookup, address } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -154,19 +156,9 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = {
-    settings,
-    docker,
-    nginx,
-    host,
-    health: health.monitor,
-    leases,
-    authority,
-    dns,
-    lookup,
-    address,
-  };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, dns, probe, clock };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address };
+  const whole = { ...looking, settings, docker, health: health.monitor, leases };
+  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

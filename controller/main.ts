@@ -12,6 +12,7 @@ import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
@@ -161,6 +162,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     dns: createDns({ clock }),
     lookup: createLookup({ clock }),
     address: createAddress({ clock }),
+    firewall: createFirewall(),
   };
 }
 

@@ -29,6 +29,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     dns: { zone: true, records: true, refusal: true },
     lookup: { delegation: true, ask: true, leadsTo: true, lookup: true },
     address: { find: true },
+    firewall: { state: true },
   };
 
 export class WritingRefusedError extends Error {

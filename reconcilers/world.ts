@@ -8,6 +8,7 @@ import type { HealthReading } from './app/health.ts';
 import type { AddressReading } from './drivers/address/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
@@ -71,6 +72,7 @@ export interface Reading {
   readonly dns: DnsReading;
   readonly lookup: LookupReading;
   readonly address: AddressReading;
+  readonly firewall: FirewallReading;
 }
 
 export interface Writing {
@@ -81,6 +83,7 @@ export interface Writing {
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
   readonly dns: DnsReading & DnsWriting;
+  readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;
 }

@@ -8,6 +8,7 @@ import { createLookup } from '../../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../../reconcilers/drivers/dns/zones.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
+import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { planningHalf, READING_VERBS, readingHalf, WritingRefusedError } from '../../reconcilers/halves.ts';
@@ -36,6 +37,7 @@ const whole = {
   dns: createDns({ clock }),
   lookup: createLookup({ clock }),
   address: createAddress({ clock }),
+  firewall: createFirewall(),
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */
