@@ -1593,10 +1593,6 @@ export interface DomainStatus {
      */
     source?: string;
   };
-  /**
-   * How many records are kept in it.
-   */
-  records?: number;
 }
 
 /**

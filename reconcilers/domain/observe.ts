@@ -26,7 +26,11 @@ export async function observeDomain(want: DomainWant, world: Reading): Promise<D
   refuseWhileUsed(want);
   const [zone, delegation, addresses] = await Promise.all([
     look(want.access && world.dns.zone(want.access)),
-    look(asksDelegation(want) ? world.lookup.delegation(want.zone, want.resolvers) : undefined),
+    look(
+      asksDelegation(want)
+        ? world.lookup.delegation(want.document.status?.zone ?? want.zone, want.resolvers)
+        : undefined,
+    ),
     findAddresses(want, world),
   ]);
   return {

@@ -47,7 +47,6 @@ export function domainStatus(
         nameServers: nameServers(have) ?? document.status?.nameServers,
         delegatedTo: Array.isArray(have.delegation) ? have.delegation : document.status?.delegatedTo,
         addresses,
-        records: want.records,
       },
     },
   ];

@@ -22,7 +22,6 @@ export interface DomainWant {
   fixed: Partial<Record<Family, string>>;
   /** Families for which nginx listens on nothing that the rest of the world reaches. */
   unheard: readonly Family[];
-  records: number;
   /** Documents that use it, as `app/wiki`, when it is being deleted. */
   usedBy: readonly string[];
 }
@@ -50,7 +49,6 @@ export function domainWant(name: string, view: View): DomainWant | undefined {
     },
     fixed: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
     unheard: unheardFamilies(view),
-    records: recordsOfDomain(view, name).length,
     usedBy: document.metadata.deletionTimestamp === undefined ? [] : users(name, view),
   };
 }
