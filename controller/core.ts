@@ -12,15 +12,18 @@ import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
 import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
+import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
+import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
-import type { Reading, Writing } from '../reconcilers/world.ts';
+import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { kinds } from '../resources/registry.ts';
@@ -93,10 +96,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
+  world.disk.onChange = () => engine.wake('Platform', 'platform');
   wakeOnSettings(store, engine);
   const stop = async () => {
     shutdown.abort();
     health.monitor.close();
+    world.disk.monitor.close();
     await engine.stop();
   };
   try {
@@ -105,6 +110,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
+    world.disk.monitor.start();
   } catch (error) {
     await stop();
     throw error;
@@ -144,7 +150,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
   const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
-  const docker = cacheDocker(drivers.docker, { clock });
+  const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({
@@ -156,10 +162,40 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
+  const disk = {
+    onChange: (): void => undefined,
+    monitor: new DiskMonitor({
+      host,
+      docker,
+      clock,
+      stateFolder,
+      thresholds: () => thresholdsOf(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      onChange: () => disk.onChange(),
+    }),
+  };
   const looking = { nginx, host, authority, firewall, dns, lookup, address };
-  const whole = { ...looking, settings, docker, health: health.monitor, leases };
+  const whole = {
+    ...looking,
+    settings,
+    docker,
+    health: health.monitor,
+    leases,
+    disk: disk.monitor,
+    history: historyOf(store),
+  };
   const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
-  return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+  return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+}
+
+function historyOf(store: Store): HistoryReading {
+  return {
+    *specs(kind, name) {
+      for (const { generation } of store.history(kind, name).reverse()) {
+        const spec = store.specAt(kind, name, generation);
+        if (spec) yield spec;
+      }
+    },
+  };
 }
 
 type World = ReturnType<typeof buildWorld>;

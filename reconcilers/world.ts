@@ -12,6 +12,7 @@ import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
+import type { DiskReading } from './platform/disk-monitor.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */
 export interface LeaseReading {
@@ -53,6 +54,12 @@ export interface Settings {
   version: string;
 }
 
+/** What documents said before: the revisions that are kept. */
+export interface HistoryReading {
+  /** Newest first, the present one among them. */
+  specs(kind: string, name: string): Iterable<Record<string, unknown>>;
+}
+
 /** Docker as it is known from one list and the event stream. */
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
@@ -72,6 +79,8 @@ export interface Reading {
   readonly dns: DnsReading;
   readonly lookup: LookupReading;
   readonly address: AddressReading;
+  readonly disk: DiskReading;
+  readonly history: HistoryReading;
   readonly firewall: FirewallReading;
 }
 

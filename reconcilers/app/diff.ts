@@ -62,7 +62,15 @@ const POLICY = 'restartPolicy';
 /** Why there are no steps although things are not as wanted, or undefined. */
 export function obstacle(want: AppWant, have: AppHave): Obstacle | undefined {
   if (want.deleting) return undefined;
-  return want.blocked ?? rolledBack(want, have);
+  return want.blocked ?? portInUse(want, have) ?? rolledBack(want, have);
+}
+
+/** Found before anything is changed: Docker would say it only when the old container has stopped. */
+function portInUse(want: AppWant, have: AppHave): Obstacle | undefined {
+  const [first] = have.takenPorts;
+  if (!first || want.app.state === 'stopped') return undefined;
+  const message = `port ${first.port} is held by ${first.by}: stop that, or choose another in spec.ports`;
+  return { reason: 'PortInUse', message };
 }
 
 /** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
@@ -84,6 +92,10 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
   if (have.networkGone) {
     const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
     return { reason: 'PlatformNotReady', message };
+  }
+  if (want.diskFull !== undefined && !have.image && want.app.state !== 'stopped') {
+    const message = `waits with pulling ${want.app.image}: ${want.diskFull}`;
+    return { reason: 'DiskPressure', message };
   }
   // It has the name and the address until it is gone.
   const leaving = have.containers.find(({ state }) => state === 'removing');

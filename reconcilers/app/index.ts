@@ -31,8 +31,12 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   converge: convergeApp,
   status: appStatus,
   // Docker tells nothing when a container that it starts again and again is given up or comes up, or cannot be removed.
-  requeueAfterSeconds: (want, { containers, aliases }) => {
-    if (containers.some(({ state }) => state === 'restarting' || state === 'removing'))
+  // Nor does anybody tell when a port becomes free, or an alias is pointed here.
+  requeueAfterSeconds: (want, { containers, takenPorts, aliases }) => {
+    if (
+      takenPorts.length > 0 ||
+      containers.some(({ state }) => state === 'restarting' || state === 'removing')
+    )
       return CRASH_RECHECK_SECONDS;
     const allHere = aliases.every((alias) => leadsHere(alias, want.host, want.names.addresses));
     return allHere ? undefined : ALIAS_RECHECK_SECONDS;

@@ -23,6 +23,7 @@ import type { ContainerSummary, DockerReading, ImageDetails } from '../drivers/d
 import { DriverError } from '../drivers/error.ts';
 import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
+import { findTakenPorts, type TakenPort } from './ports.ts';
 import type { AliasLead } from './records.ts';
 import type { AppWant } from './want.ts';
 
@@ -42,6 +43,8 @@ export interface AppHave {
   health?: Health;
   /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
   networkGone?: boolean;
+  /** Public ports that somebody else has, and who. Looked for only where no container of the App has them. */
+  takenPorts: TakenPort[];
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
@@ -81,6 +84,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const next = nextAddress(world.leases, uid, want.network);
   return {
     containers,
+    takenPorts: await findTakenPorts(want, containers, world),
     missingFolders,
     leftVolumes,
     folder,

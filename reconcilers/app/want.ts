@@ -10,6 +10,7 @@ import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../res
 import { canonicalJson } from '../container/canonical.ts';
 import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
+import { isDiskCritical } from '../platform/pressure.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
 import { type NamesWant, namesWant } from './records.ts';
@@ -44,6 +45,8 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** The disk is too full to pull an image: what Platform says of it. */
+  diskFull?: string;
   site?: Document;
   /** "generation 3 by root through cli". */
   cause: () => string;
@@ -71,6 +74,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const host = domain ? fqdn(app.location, domain.name) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
+  const diskFull = isDiskCritical(platform);
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
@@ -103,6 +107,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
+    ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
     cause: () => view.causeOf(document),
     deleting: document.metadata.deletionTimestamp !== undefined,

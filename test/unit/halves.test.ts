@@ -12,6 +12,8 @@ import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { planningHalf, READING_VERBS, readingHalf, WritingRefusedError } from '../../reconcilers/halves.ts';
+import { DiskMonitor } from '../../reconcilers/platform/disk-monitor.ts';
+import { thresholdsOf } from '../../reconcilers/platform/pressure.ts';
 import type { Reading, Writing } from '../../reconcilers/world.ts';
 import { VirtualClock } from '../support/clock.ts';
 
@@ -37,6 +39,15 @@ const whole = {
   dns: createDns({ clock }),
   lookup: createLookup({ clock }),
   address: createAddress({ clock }),
+  disk: new DiskMonitor({
+    host: createHost({ stateFolder }),
+    docker: createDocker({ clock }),
+    clock,
+    stateFolder,
+    thresholds: () => thresholdsOf(undefined),
+    onChange: () => undefined,
+  }),
+  history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
   firewall: createFirewall(),
 } satisfies Reading & Partial<Writing>;
 
