@@ -16,7 +16,6 @@ import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
-import { classifyFailure } from '../reconcilers/failure.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
 import type { Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -29,11 +28,10 @@ import { HttpsApi, type HttpsSettings } from './api/https.ts';
 import { startApi } from './api/start.ts';
 import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
-import { timestamp } from './clock.ts';
 import { type Drivers, startCore } from './core.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
 import type { Engine } from './engine/engine.ts';
-import { makePlan } from './engine/plan.ts';
+import { engineAccess } from './engine-access.ts';
 import type { Log } from './log.ts';
 import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
@@ -69,7 +67,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   try {
     const drivers = realDrivers(options);
     const core = await startCore({ ...options, store, drivers });
-    const { engine, reading, reconcilers, docker } = core;
+    const { engine, reading, docker } = core;
     closers.push(() => core.stop());
     const source = await startSource(options, store);
     closers.push(() => source.close());
@@ -98,19 +96,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
           authority: drivers.authority,
           https: () => https.state(),
         }),
-      plan: (documents, deletions, author) =>
-        makePlan({
-          dryRun: (writes, by) => store.write(writes, by, { dryRun: true }),
-          view: engine.view,
-          reading,
-          reconcilers,
-          classify: classifyFailure,
-          author,
-          now: timestamp(clock),
-          documents,
-          deletions,
-          manager: 'holdfast',
-        }),
+      ...engineAccess({ core, store, clock }),
     };
     const https = new HttpsApi({ ...dependencies, certificate });
     closers.push(() => https.close());
