@@ -5,28 +5,23 @@ import { makePlan } from '../../controller/engine/plan.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { classifyFailure } from '../../reconcilers/failure.ts';
 import type { Document } from '../../resources/document.ts';
-import { APP, type Small, startSmall } from '../support/dns/controller.ts';
+import { IMAGE } from '../support/controller.ts';
+import { type Small, startSmall, type Wanted } from '../support/dns/controller.ts';
 
 const test = suite<{ small: Small }>('DNS');
 test.before.each(async (context) => {
   context.small = await startSmall();
   context.small.dns.addZone('example.com');
 });
-test.after.each(({ small }) => small.close());
+test.after.each(({ small }) => small.controller.close());
 
-const SECRET: [string, string, Record<string, unknown>] = [
-  'Secret',
-  'dns',
-  { stringData: { token: 'right' } },
-];
+const APP = { image: IMAGE, port: 8080 };
+
+const SECRET: Wanted = ['Secret', 'dns', { stringData: { token: 'right' } }];
 const cloudflare = { provider: 'cloudflare', credentials: { secret: 'dns' } };
-const DOMAIN: [string, string, Record<string, unknown>] = ['Domain', 'example.com', cloudflare];
-const OPEN: [string, string, Record<string, unknown>] = [
-  'Platform',
-  'platform',
-  { http: { addresses: ['0.0.0.0', '::'] } },
-];
-const app = (name: string, spec: Record<string, unknown> = {}): [string, string, Record<string, unknown>] => [
+const DOMAIN: Wanted = ['Domain', 'example.com', cloudflare];
+const OPEN: Wanted = ['Platform', 'platform', { http: { addresses: ['0.0.0.0', '::'] } }];
+const app = (name: string, spec: Record<string, unknown> = {}): Wanted => [
   'App',
   name,
   { ...APP, domain: 'example.com', ...spec },
@@ -80,12 +75,12 @@ test('records of 200 Apps go out in at most 5 batches, and a second look changes
   await small.pass(30_000);
   assert.is(small.zone().length, 200);
   assert.ok(small.dns.batches.length <= 5, `${small.dns.batches.length} batches`);
-  const { version } = small.store;
+  const { version } = small.controller.store;
   const batches = small.dns.batches.length;
-  await small.core.engine.resync();
+  await small.controller.core.engine.resync();
   await small.pass(5_000);
   assert.is(small.dns.batches.length, batches);
-  assert.is(small.store.version, version);
+  assert.is(small.controller.store.version, version);
 });
 
 test('what somebody else made is not overwritten, told, and taken over when that is asked for', async ({
@@ -421,11 +416,11 @@ test('a suspended Domain is looked at and not changed', async ({ small }) => {
 test('a crash at any time leaves nothing behind and loses nothing', async ({ small }) => {
   await small.apply(OPEN, SECRET, DOMAIN, app('wiki'));
   await small.pass(1_500);
-  await small.restart();
+  await small.controller.restart();
   await small.pass(20_000);
   assert.equal(small.zone(), ['A wiki.example.com 192.0.2.1']);
   const batches = small.dns.batches.length;
-  await small.restart();
+  await small.controller.restart();
   await small.pass(20_000);
   assert.is(small.dns.batches.length, batches);
   assert.is(small.condition('App', 'wiki')?.reason, 'Serving');
@@ -435,12 +430,12 @@ test('a plan of an App shows its record down to the zone, and writes nothing', a
   await small.apply(OPEN, SECRET, DOMAIN);
   await small.pass(5_000);
   const [kind, name, spec] = app('wiki');
-  const { version } = small.store;
+  const { version } = small.controller.store;
   const plan = await makePlan({
-    dryRun: (writes, by) => small.store.write([...writes], by, { dryRun: true }),
-    view: small.core.engine.view,
-    reading: small.core.reading,
-    reconcilers: small.core.reconcilers,
+    dryRun: (writes, by) => small.controller.store.write([...writes], by, { dryRun: true }),
+    view: small.controller.core.engine.view,
+    reading: small.controller.core.reading,
+    reconcilers: small.controller.core.reconcilers,
     classify: classifyFailure,
     author: { user: 'root', via: 'cli' },
     now: '2026-01-01T00:00:00.000Z',
@@ -458,7 +453,7 @@ test('a plan of an App shows its record down to the zone, and writes nothing', a
     steps.join('\n'),
   );
   assert.not(JSON.stringify(plan).includes('right'), 'no credentials in it');
-  assert.is(small.store.version, version);
+  assert.is(small.controller.store.version, version);
   assert.equal(small.zone(), []);
 });
 
@@ -468,7 +463,7 @@ test('secret values are in no document but the Secret, and in no event', async (
   await small.pass(20_000);
   assert.equal(small.zone(), ['A wiki.example.com 192.0.2.1']);
   const all: Document[] = ['Domain', 'DNSRecord', 'App', 'Site', 'Event'].flatMap((kind) => [
-    ...small.store.list(kind).items,
+    ...small.controller.store.list(kind).items,
   ]);
   assert.not(JSON.stringify(all).includes('wortvonmir'));
 });
