@@ -5,7 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
+import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
@@ -142,6 +145,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       hostname: hostname(),
     }),
     probe: createProbe({ clock }),
+    dns: createDns({ clock }),
+    lookup: createLookup({ clock }),
+    address: createAddress({ clock }),
     firewall: createFirewall(),
   };
 }

@@ -14,7 +14,9 @@ import { type Log, type LogFields, silentLog } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
+import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
 import { createFakeHost, type FakeHost } from '../../reconcilers/drivers/host/fake.ts';
@@ -35,6 +37,9 @@ export interface FakeWorld {
   nginx: FakeNginx;
   host: FakeHost;
   probe: FakeProbe;
+  /** Zones at providers, and what name servers answer. */
+  dns: FakeDns;
+  address: FakeAddress;
 }
 
 export interface Happening {
@@ -87,8 +92,10 @@ export async function startController(
     });
   const nginx = options.world?.nginx ?? new FakeNginx();
   const probe = options.world?.probe ?? createFakeProbe({ clock });
+  const dns = options.world?.dns ?? createFakeDns();
+  const address = options.world?.address ?? createFakeAddress({ ipv4: '192.0.2.1' });
   const firewall = createFakeFirewall();
-  const world: FakeWorld = { clock, docker, nginx, host, probe };
+  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
   const write = (message: string, fields: LogFields = {}) => void logged.push({ message, fields });
@@ -97,7 +104,7 @@ export async function startController(
   const open = async (version: string) => {
     const store = openStore({ folder: join(folder, 'store'), clock, kinds, validate, log });
     const authority = createFakeAuthority({ clock, nginx });
-    const drivers = { docker, nginx, host, probe, authority, firewall };
+    const drivers = { docker, nginx, host, probe, authority, firewall, dns, lookup: dns, address };
     const { resyncSeconds } = options;
     const core = await startCore({
       store,
