@@ -30,6 +30,7 @@ import { startApi } from './api/start.ts';
 import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
 import { timestamp } from './clock.ts';
+import { containerAccess, podAccess } from './container-access.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
 import { anyReconciler } from './engine/contract.ts';
 import { Engine } from './engine/engine.ts';
@@ -109,6 +110,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       log,
       clock,
       containers: containerAccess(world.docker),
+      pods: podAccess(world.docker, hostname()),
       ready: () => readinessChecks(store, world.docker),
       metrics: () =>
         controllerMetrics(
@@ -297,24 +299,4 @@ async function startSource({ configFolder, clock, log }: ControllerOptions, stor
       };
     },
   });
-}
-
-/** The container of an App that a person means: the one that runs, else the newest. */
-function containerAccess(docker: CachedDocker): ApiDependencies['containers'] {
-  const find = async (app: Document) => {
-    const ours = (await docker.containers())
-      .filter(({ labels }) => labels[LABEL.uid] === app.metadata.uid)
-      .sort(
-        (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.createdAt - a.createdAt,
-      );
-    const [container] = ours;
-    if (container) return container;
-    throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });
-  };
-  return {
-    async *logs(app, options) {
-      yield* docker.logs((await find(app)).id, options);
-    },
-    exec: async (app, options) => docker.exec((await find(app)).id, options),
-  };
 }

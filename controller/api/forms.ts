@@ -29,6 +29,15 @@ export interface Form {
   list(metadata: ListMeta, documents: readonly Document[]): unknown;
 }
 
+/**
+ * What is shown of a kind. A KindDefinition is one; a projection, which shows documents as objects of Kubernetes itself, names its
+ * own apiVersion and says by `project` how they are made.
+ */
+export interface Shown extends Pick<KindDefinition, 'kind' | 'columns' | 'secret'> {
+  apiVersion?: string;
+  project?(document: Document): Document;
+}
+
 interface Asked {
   url: string;
   headers: IncomingHttpHeaders;
@@ -41,13 +50,14 @@ const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMet
 /** Throws 406 where the client takes nothing that there is. */
 export function formOf(
   { clock, store }: { clock: Clock; store: Store },
-  definition: KindDefinition,
+  definition: Shown,
   asked: Asked,
 ): Form {
   const query = new Query(asked.url);
   // Our own command line has no use for it, and people want to read what it prints.
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
-  const owners = isCli ? plain : (document: Document) => managedFields(store, document);
+  const isPlain = isCli || definition.project !== undefined;
+  const owners = isPlain ? plain : (document: Document) => managedFields(store, document);
   const whole = wholeForm(definition, query, owners);
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
@@ -76,17 +86,18 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
-function wholeForm(definition: KindDefinition, query: Query, owners: (document: Document) => Document): Form {
+function wholeForm(definition: Shown, query: Query, owners: (document: Document) => Document): Form {
+  const { kind, apiVersion = API_VERSION, project = plain } = definition;
   const open = query.flag('showSecrets');
   const hides = definition.secret && !open;
-  const render = (document: Document) => owners(hides ? hideSecrets(document) : document);
+  const render = (document: Document) => project(owners(hides ? hideSecrets(document) : document));
   return {
-    name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
-    type: { apiVersion: API_VERSION, kind: definition.kind },
+    name: `${apiVersion} ${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
+    type: { apiVersion, kind },
     render,
     list: (metadata, documents) => ({
-      kind: `${definition.kind}List`,
-      apiVersion: API_VERSION,
+      kind: `${kind}List`,
+      apiVersion,
       metadata,
       items: documents.map(render),
     }),
@@ -117,13 +128,7 @@ function metadataOf(whole: Form, type: Form['type'], document: Document): object
 /** What stands in each row beside its cells. */
 const INCLUDED = ['Metadata', 'Object', 'None'];
 
-function tableForm(
-  definition: KindDefinition,
-  query: Query,
-  whole: Form,
-  version: string,
-  clock: Clock,
-): Form {
+function tableForm(definition: Shown, query: Query, whole: Form, version: string, clock: Clock): Form {
   const type = { apiVersion: `${META_GROUP}/${version}`, kind: 'Table' };
   const included = query.text('includeObject') ?? 'Metadata';
   if (!INCLUDED.includes(included)) {

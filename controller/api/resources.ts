@@ -12,7 +12,7 @@ import { authorOf, type Context, found, nameOf, newNameOf, path } from './contex
 import { formOf } from './forms.ts';
 import { isDryRun, Query, selectors } from './query.ts';
 import { refuse, success } from './status.ts';
-import { serveWatch } from './watch.ts';
+import { feedOf, serveWatch } from './watch.ts';
 
 export const GROUP_PATH = `/apis/${API_VERSION}`;
 
@@ -65,7 +65,7 @@ function listOrWatch(
 ): unknown {
   const query = new Query(request.url);
   if (query.flag('watch')) {
-    serveWatch(context, definition, request, reply);
+    serveWatch(context, { feed: feedOf(context, definition.kind), shown: definition }, request, reply);
     return reply;
   }
   return list(context, definition, request);
