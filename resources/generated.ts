@@ -727,6 +727,10 @@ export interface TokenSpec {
    */
   hash: string;
   /**
+   * true: secret values are shown in every answer, as Kubernetes shows them, so that `kubectl apply` and `kubectl diff` of a Secret see when nothing changed. Only with the scope admin. Default: false, they are hidden.
+   */
+  showSecrets?: boolean;
+  /**
    * true: refused until it is taken off.
    */
   suspend?: boolean;

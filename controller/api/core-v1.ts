@@ -133,8 +133,11 @@ function addServices(server: FastifyInstance, context: Context): void {
     path(server, url, { GET: list }, { access: 'any' });
 }
 
+const INSTEAD =
+  'Pods show what runs and are not written; change the App, or start its container anew with holdfast restart app/NAME';
+
 function addPods(server: FastifyInstance, context: Context, pods: Pods, apps: KindDefinition): void {
-  const options = { kind: apps };
+  const options = { kind: apps, instead: INSTEAD };
   const list = (request: FastifyRequest, reply: FastifyReply) => listPods(context, pods, request, reply);
   path(server, `${ROOT}/pods`, { GET: list }, options);
   path(server, `${ROOT}/namespaces/:namespace/pods`, { GET: list }, options);

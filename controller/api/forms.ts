@@ -2,13 +2,14 @@
  * How documents look in an answer: whole, as rows of a table, or as bare metadata; the client says which by Accept. Lists,
  * single documents and watches all go through a form, so that nothing gets out unhidden by another door.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { cell } from '../../resources/columns.ts';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
 import type { Store } from '../store/types.ts';
+import { showsSecrets } from './identity.ts';
 import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
@@ -41,6 +42,8 @@ export interface Shown extends Pick<KindDefinition, 'kind' | 'columns' | 'secret
 interface Asked {
   url: string;
   headers: IncomingHttpHeaders;
+  /** Whose identity may be to see secrets. */
+  raw?: IncomingMessage;
 }
 
 const META_GROUP = 'meta.k8s.io';
@@ -58,7 +61,7 @@ export function formOf(
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
   const isPlain = isCli || definition.project !== undefined;
   const owners = isPlain ? plain : (document: Document) => managedFields(store, document);
-  const whole = wholeForm(definition, query, owners);
+  const whole = wholeForm(definition, { open: isOpen(query, asked), owners });
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
@@ -86,9 +89,16 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
-function wholeForm(definition: Shown, query: Query, owners: (document: Document) => Document): Form {
+/** As the request says it, else as the one who asks is used to. */
+function isOpen(query: Query, asked: Asked): boolean {
+  return query.all('showSecrets').length > 0 ? query.flag('showSecrets') : showsSecrets(asked);
+}
+
+function wholeForm(
+  definition: Shown,
+  { open, owners }: { open: boolean; owners: (document: Document) => Document },
+): Form {
   const { kind, apiVersion = API_VERSION, project = plain } = definition;
-  const open = query.flag('showSecrets');
   const hides = definition.secret && !open;
   const render = (document: Document) => project(owners(hides ? hideSecrets(document) : document));
   return {

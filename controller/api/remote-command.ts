@@ -3,7 +3,6 @@
  * v5.channel.k8s.io (v4 for older libraries), before that SPDY/3.1 with a stream for each channel. Both end with a Status that
  * has the exit code, as Kubernetes sends it. Nothing is queued: a side that does not read stops the other.
  */
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../clock.ts';
@@ -218,7 +217,7 @@ async function overSpdy(
   { asked, chosen, clock }: { asked: Asked; chosen: string; clock: Clock },
 ): Promise<void> {
   const { socket } = upgrade;
-  const closed = once(socket, 'close').then(() => undefined);
+  const closed = new Promise<undefined>((resolve) => socket.once('close', () => resolve(undefined)));
   socket.write(switching('SPDY/3.1', chosen));
   const wanted = ['error', ...(['stdin', 'stdout', 'stderr'] as const).filter((name) => asked[name])];
   if (asked.tty) wanted.push('resize');
@@ -267,7 +266,7 @@ function collect(
   return { connection, streams };
 }
 
-function expiry(clock: Clock, closed: Promise<void>): Promise<undefined> {
+function expiry(clock: Clock, closed: Promise<undefined>): Promise<undefined> {
   return new Promise((resolve) => {
     const cancel = clock.after(STREAMS_DEADLINE, () => resolve(undefined));
     void closed.then(cancel);
