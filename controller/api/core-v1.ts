@@ -246,17 +246,38 @@ async function log(
       return ofStream(context.pods.logs(container.id, { ...asked, signal }), streams);
     const { tail, follow: _ended, ...options } = asked;
     const lines = context.pods.logs(container.id, { ...options, until: previous, signal });
-    return lastOf(ofStream(lines, streams), tail);
+    return lastOf(ofPrevious(ofStream(lines, streams), entry), tail);
   };
   const about = `pod/${entry.pod.metadata.name}`;
   return serveLog(context, reply, { about, open, ...(limitBytes !== undefined && { limitBytes }) });
 }
 
-/** Until when the run before the present one wrote. Docker keeps one log over all runs of a container. */
-function previousRun({ container, pod }: Entry): string {
-  const { startedAt } = container;
-  const isAnother = hasEnded(container) && (startedAt ?? '') > (container.finishedAt ?? '');
-  if (isAnother && startedAt !== undefined) return startedAt;
+/** Docker notes the start a little after the first line may have been written; milliseconds. */
+const START_NOTED = 200;
+
+/**
+ * Until when the run before the present one wrote: Docker keeps one log over all runs of a container. Between its end and the next
+ * start where the end is known, which it is not after `docker restart`.
+ */
+function previousRun({ container }: Entry): string {
+  const started = Date.parse(container.startedAt ?? '');
+  const finished = Date.parse(container.finishedAt ?? '');
+  if (Number.isNaN(started)) return new Date(0).toISOString();
+  const isKnown = hasEnded(container) && finished <= started;
+  return new Date(isKnown ? (finished + started) / 2 : started - START_NOTED).toISOString();
+}
+
+/** Rejects before the first line where there is none: a run that wrote nothing looks like no run. */
+async function* ofPrevious(
+  lines: AsyncIterable<LogLine>,
+  { container, pod }: Entry,
+): AsyncGenerator<LogLine> {
+  let isEmpty = true;
+  for await (const line of lines) {
+    isEmpty = false;
+    yield line;
+  }
+  if (!isEmpty) return;
   throw refuse.badRequest(
     `previous terminated container "${containerNameOf(container)}" in pod "${pod.metadata.name}" not found`,
   );
