@@ -5,20 +5,17 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
-import { appReconciler } from '../reconcilers/app/index.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
-import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
+import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
-import { LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
+import { DriverFigures, measureDrivers } from '../reconcilers/drivers/measure.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
-import { platformReconciler } from '../reconcilers/platform/index.ts';
-import { siteReconciler } from '../reconcilers/site/index.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
-import { API_VERSION, type Document } from '../resources/document.ts';
+import type { Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
@@ -31,11 +28,10 @@ import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
 import { timestamp } from './clock.ts';
 import { containerAccess, podAccess } from './container-access.ts';
+import { type Drivers, startCore } from './core.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
-import { anyReconciler } from './engine/contract.ts';
-import { Engine } from './engine/engine.ts';
+import type { Engine } from './engine/engine.ts';
 import { makePlan } from './engine/plan.ts';
-import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
 import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
@@ -67,38 +63,13 @@ export interface Controller {
 export async function startController(options: ControllerOptions): Promise<Controller> {
   const { stateFolder, clock, log, version } = options;
   const store = openStore({ folder: join(stateFolder, 'store'), clock, kinds, validate, log });
-  const shutdown = new AbortController();
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
   try {
-    const world = buildWorld(options, store);
-    const reconcilers = [
-      anyReconciler(platformReconciler),
-      anyReconciler(appReconciler),
-      anyReconciler(siteReconciler),
-    ];
-    const engine = new Engine<Reading, Writing>({
-      store,
-      clock,
-      log,
-      kinds: kinds.map(({ kind }) => kind),
-      reconcilers,
-      reading: world.reading,
-      writing: world.writing,
-      classify: classifyFailure,
-      beforeResync: () => world.docker.refresh(),
-      ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
-    });
-    world.health.onChange = (app) => engine.wake('App', app);
-    await ensurePlatform(store);
-    keepPlatform(store, log);
-    await world.authority.ensure();
-    closers.push(
-      () => engine.stop(),
-      () => world.health.monitor.close(),
-      () => shutdown.abort(),
-    );
-    followWorld(world, engine, store, shutdown.signal, log);
-    engine.start();
+    const figures = new DriverFigures();
+    const drivers = measureDrivers(realDrivers(options), figures, clock);
+    const core = await startCore({ ...options, store, drivers });
+    const { engine, reading, reconcilers, docker } = core;
+    closers.push(() => core.stop());
     const source = await startSource(options, store);
     closers.push(() => source.close());
     const certificate = apiCertificate({ stateFolder, clock, hostname: hostname() });
@@ -109,29 +80,30 @@ export async function startController(options: ControllerOptions): Promise<Contr
       version,
       log,
       clock,
-      containers: containerAccess(world.docker),
-      pods: podAccess(world.docker, hostname()),
-      ready: () => readinessChecks(store, world.docker),
+      containers: containerAccess(docker),
+      pods: podAccess(docker, hostname()),
+      ready: () => readinessChecks(store, docker),
       metrics: () =>
         controllerMetrics(
           engine,
           store,
           kinds.map(({ kind }) => kind),
+          figures,
         ),
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       doctor: () =>
         doctorChecks({
           store,
-          reading: world.reading,
+          reading,
           stateFolder,
-          authority: world.authority,
+          authority: drivers.authority,
           https: () => https.state(),
         }),
       plan: (documents, deletions, author) =>
         makePlan({
-          store,
+          dryRun: (writes, by) => store.write(writes, by, { dryRun: true }),
           view: engine.view,
-          reading: world.reading,
+          reading,
           reconcilers,
           classify: classifyFailure,
           author,
@@ -151,9 +123,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
       state: stateFolder,
       documents: engine.view.list('App').length,
     });
-    return { engine, store, docker: world.docker, stop: () => closeAll(closers, log) };
+    return { engine, store, docker, stop: () => closeAll(closers, log) };
   } catch (error) {
-    shutdown.abort();
     await closeAll(closers, log);
     throw error;
   }
@@ -170,59 +141,27 @@ async function closeAll(closers: (() => Promise<void> | void)[], log: Log): Prom
   }
 }
 
-function buildWorld(options: ControllerOptions, store: SqliteStore) {
-  const { stateFolder, clock, log, version } = options;
-  const dockerOptions = options.dockerSocket === undefined ? {} : { socketPath: options.dockerSocket };
-  const docker = cacheDocker(createDocker({ clock, log, ...dockerOptions }), { clock });
-  const host = createHost({ stateFolder });
+function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }: ControllerOptions): Drivers {
+  const dockerOptions = dockerSocket === undefined ? {} : { socketPath: dockerSocket };
   const nginx = createNginx({
     folder: join(stateFolder, 'nginx'),
     clock,
     log: (message) => log.info(message, { driver: 'nginx' }),
-    supervisor: options.nginxSupervisor,
+    supervisor: nginxSupervisor,
   });
-  const authority = createAuthority({
-    folder: join(stateFolder, 'authority'),
-    clock,
+  return {
+    docker: createDocker({ clock, log, ...dockerOptions }),
     nginx,
-    hostname: hostname(),
-  });
-  const probe = createProbe({ clock });
-  const health = {
-    onChange: (_app: string): void => undefined,
-    monitor: new HealthMonitor({
-      probe,
+    host: createHost({ stateFolder }),
+    authority: createAuthority({
+      folder: join(stateFolder, 'authority'),
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
-      onChange: (app) => health.onChange(app),
+      nginx,
+      hostname: hostname(),
     }),
+    probe: createProbe({ clock }),
+    firewall: createFirewall(),
   };
-  const settings = { stateFolder, version };
-  const { leases } = store;
-  const reading: Reading = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
-  return { docker, nginx, authority, health, reading, writing };
-}
-
-type World = ReturnType<typeof buildWorld>;
-
-/** The one Platform there must be. A person's own takes its place by being applied. */
-async function ensurePlatform(store: SqliteStore): Promise<void> {
-  if (store.get('Platform', 'platform')) return;
-  const document = { apiVersion: API_VERSION, kind: 'Platform', metadata: { name: 'platform' }, spec: {} };
-  await store.write([{ verb: 'create', document }], CONTROLLER);
-}
-
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: SqliteStore, log: Log): void {
-  store.watch({
-    kind: 'Platform',
-    fromVersion: store.version,
-    onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
-    },
-  });
 }
 
 /** Listens for HTTPS as the Platform says, now and whenever it changes. */
@@ -243,43 +182,6 @@ async function followHttpsSettings(store: SqliteStore, https: HttpsApi): Promise
 function httpsSettings(platform: Document | undefined): HttpsSettings | undefined {
   const api = (platform?.spec as PlatformSpec | undefined)?.api;
   return api && { port: api.port ?? 6443, addresses: api.addresses ?? ['127.0.0.1'] };
-}
-
-/** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
-function followWorld(
-  { docker, nginx, health }: World,
-  engine: Engine<Reading, Writing>,
-  store: SqliteStore,
-  signal: AbortSignal,
-  log: Log,
-): void {
-  docker.onChange(({ type, action, labels }) => {
-    const name = labels[LABEL.name];
-    // What comes and goes on a network is no change of the network.
-    if (type === 'network' && action !== 'connect' && action !== 'disconnect')
-      engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
-  });
-  const follower = {
-    onEvent: () => undefined,
-    onUp: () => engine.wakeAll(),
-    onDown: (error: Error) => {
-      log.warn('Docker is gone', { error: error.message });
-      engine.wakeAll();
-    },
-  };
-  const ended = (what: string) => (error: unknown) => {
-    if (!signal.aborted) log.error(`${what} is not followed any more`, { error: String(error) });
-  };
-  docker.follow(follower, signal).catch(ended('Docker'));
-  nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
-  const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
-  store.watch({
-    kind: 'App',
-    fromVersion: store.version,
-    onChange: ({ type, document }) => follow(document, type === 'DELETED'),
-  });
-  for (const app of store.list('App').items) follow(app);
 }
 
 async function startSource({ configFolder, clock, log }: ControllerOptions, store: SqliteStore) {

@@ -38,15 +38,10 @@ interface ContainerStatus {
   state: Record<string, Record<string, unknown>>;
 }
 
-/** `document` is what the container was made for, where it is still there. Without a version: whoever lists gives it. */
-export function podOf(
-  name: string,
-  container: RunningContainer,
-  document: Document | undefined,
-  node: string,
-): Pod {
+/** `document` is what the container was made for. Without a version: whoever lists gives it. */
+export function podOf(name: string, container: RunningContainer, document: Document, node: string): Pod {
   const { owner, state } = container;
-  const isReady = state === 'running' && condition(document ?? {}, 'Ready')?.status === 'True';
+  const isReady = state === 'running' && condition(document, 'Ready')?.status === 'True';
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -58,7 +53,7 @@ export function podOf(
       resourceVersion: '',
       creationTimestamp: new Date(container.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
       labels: {
-        ...document?.metadata.labels,
+        ...document.metadata.labels,
         [POD_LABEL.kind]: owner.kind,
         [POD_LABEL.name]: owner.name,
         [POD_LABEL.managedBy]: 'holdfast',

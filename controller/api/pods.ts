@@ -156,8 +156,9 @@ export class Pods implements Feed {
     for (const [name, container] of named(await pods.list())) {
       const { kind, name: owner, uid } = container.owner;
       const document = store.get(kind, owner);
-      const isSame = document?.metadata.uid === uid;
-      found.set(name, { container, pod: podOf(name, container, isSame ? document : undefined, pods.node) });
+      // Another installation on the same engine has containers that look like ours.
+      if (document?.metadata.uid !== uid) continue;
+      found.set(name, { container, pod: podOf(name, container, document, pods.node) });
     }
     for (const [name, { pod }] of this.#entries) if (!found.has(name)) this.#tell('DELETED', pod);
     for (const [name, entry] of found) this.#take(this.#entries.get(name), entry);

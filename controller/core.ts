@@ -1,0 +1,249 @@
+/**
+ * The controller without its doors: reconcilers, engine, and what tells the engine of changes in the world. main.ts gives it the real
+ * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
+ * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
+ */
+import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { appReconciler } from '../reconcilers/app/index.ts';
+import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
+import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
+import type { Host } from '../reconcilers/drivers/host/index.ts';
+import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
+import type { Probe } from '../reconcilers/drivers/probe/index.ts';
+import { classifyFailure } from '../reconcilers/failure.ts';
+import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
+import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
+import { platformReconciler } from '../reconcilers/platform/index.ts';
+import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
+import { siteReconciler } from '../reconcilers/site/index.ts';
+import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
+import { API_VERSION, type Document } from '../resources/document.ts';
+import type { PlatformSpec } from '../resources/generated.ts';
+import { kinds } from '../resources/registry.ts';
+import type { Clock } from './clock.ts';
+import { type AnyReconciler, anyReconciler, type Step } from './engine/contract.ts';
+import { Engine } from './engine/engine.ts';
+import { CONTROLLER } from './engine/run.ts';
+import type { Log } from './log.ts';
+import { windowAt } from './maintenance.ts';
+import type { Store } from './store/types.ts';
+
+/** The outside world, one driver each, as main.ts or the simulation makes them. */
+export interface Drivers {
+  docker: Docker;
+  nginx: Nginx;
+  host: Host;
+  authority: Authority;
+  probe: Probe;
+  firewall: Firewall;
+}
+
+export interface CoreOptions {
+  store: Store;
+  drivers: Drivers;
+  stateFolder: string;
+  version: string;
+  clock: Clock;
+  log: Log;
+  resyncSeconds?: number;
+}
+
+export interface Core {
+  readonly engine: Engine<Reading, Writing>;
+  readonly reconcilers: readonly AnyReconciler<Reading, Writing>[];
+  /** Looks and leaves no trace, not even in what is known of Docker: for plans and for the doctor. */
+  readonly reading: Reading;
+  readonly docker: CachedDocker;
+  /** Ends the engine and lets go of the world. The store stays open. */
+  stop(): Promise<void>;
+}
+
+const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
+  anyReconciler(platformReconciler),
+  anyReconciler(appReconciler),
+  anyReconciler(siteReconciler),
+];
+
+/** Builds everything, and runs when it answers. */
+export async function startCore(options: CoreOptions): Promise<Core> {
+  const { store, clock, log } = options;
+  const world = buildWorld(options);
+  const { health } = world;
+  const shutdown = new AbortController();
+  const engine = new Engine<Reading, Writing>({
+    store,
+    clock,
+    log,
+    kinds: kinds.map(({ kind }) => kind),
+    reconcilers,
+    reading: world.reading,
+    writing: world.writing,
+    classify: classifyFailure,
+    ...platformSettings(store),
+    beforeResync: () => world.docker.refresh(),
+    ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
+  });
+  health.onChange = (app) => engine.wake('App', app);
+  world.disk.onChange = () => engine.wake('Platform', 'platform');
+  wakeOnSettings(store, engine);
+  const stop = async () => {
+    shutdown.abort();
+    health.monitor.close();
+    world.disk.monitor.close();
+    await engine.stop();
+  };
+  try {
+    await ensurePlatform(store);
+    keepPlatform(store, log);
+    await options.drivers.authority.ensure();
+    followWorld(world, engine, options, shutdown.signal);
+    engine.start();
+    world.disk.monitor.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { engine, reconcilers, reading: world.planning, docker: world.docker, stop };
+}
+
+/** What the Platform says of how the engine works. */
+function platformSettings(store: Store) {
+  const spec = () => store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+  return {
+    window: (now: number) => windowAt(spec(), now),
+    deadlineOf: ({ type }: Step) => spec()?.deadlines?.[type],
+    isPaused: (kind: string) => spec()?.suspendKinds?.some((name) => name === '*' || name === kind) ?? false,
+  };
+}
+
+/** What was paused or waited may go now. */
+function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
+  const settings = () => {
+    const { suspendKinds, maintenance } = (store.get('Platform', 'platform')?.spec ?? {}) as PlatformSpec;
+    return JSON.stringify([suspendKinds, maintenance]);
+  };
+  let last = settings();
+  store.watch({
+    kind: 'Platform',
+    fromVersion: store.version,
+    onChange() {
+      const now = settings();
+      if (now === last) return;
+      last = now;
+      engine.wakeAll();
+    },
+  });
+}
+
+function buildWorld(options: CoreOptions) {
+  const { store, drivers, stateFolder, clock, version } = options;
+  const { nginx, host, authority, probe, firewall } = drivers;
+  const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
+  const health = {
+    onChange: (_app: string): void => undefined,
+    monitor: new HealthMonitor({
+      probe,
+      clock,
+      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      onChange: (app) => health.onChange(app),
+    }),
+  };
+  const settings = { stateFolder, version };
+  const { leases } = store;
+  const disk = {
+    onChange: (): void => undefined,
+    monitor: new DiskMonitor({
+      host,
+      docker,
+      clock,
+      stateFolder,
+      thresholds: () => thresholdsOf(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      onChange: () => disk.onChange(),
+    }),
+  };
+  const whole = {
+    settings,
+    docker,
+    nginx,
+    host,
+    health: health.monitor,
+    leases,
+    authority,
+    firewall,
+    disk: disk.monitor,
+    history: historyOf(store),
+  };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+}
+
+function historyOf(store: Store): HistoryReading {
+  return {
+    *specs(kind, name) {
+      for (const { generation } of store.history(kind, name).reverse()) {
+        const spec = store.specAt(kind, name, generation);
+        if (spec) yield spec;
+      }
+    },
+  };
+}
+
+type World = ReturnType<typeof buildWorld>;
+
+/** The one Platform there must be. A person's own takes its place by being applied. */
+async function ensurePlatform(store: Store): Promise<void> {
+  if (store.get('Platform', 'platform')) return;
+  const document = { apiVersion: API_VERSION, kind: 'Platform', metadata: { name: 'platform' }, spec: {} };
+  await store.write([{ verb: 'create', document }], CONTROLLER);
+}
+
+/** Deleting it gives back the defaults: without one, no App has a network. */
+function keepPlatform(store: Store, log: Log): void {
+  store.watch({
+    kind: 'Platform',
+    fromVersion: store.version,
+    onChange({ type }) {
+      if (type !== 'DELETED') return;
+      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+    },
+  });
+}
+
+/** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
+function followWorld(
+  { docker, nginx, health }: World,
+  engine: Engine<Reading, Writing>,
+  { store, log }: CoreOptions,
+  signal: AbortSignal,
+): void {
+  docker.onChange(({ type, action, labels }) => {
+    const name = labels[LABEL.name];
+    // What comes and goes on a network is no change of the network.
+    if (type === 'network' && action !== 'connect' && action !== 'disconnect')
+      engine.wake('Platform', 'platform');
+    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+  });
+  const follower = {
+    onEvent: () => undefined,
+    onUp: () => engine.wakeAll(),
+    onDown: (error: Error) => {
+      log.warn('Docker is gone', { error: error.message });
+      engine.wakeAll();
+    },
+  };
+  const ended = (what: string) => (error: unknown) => {
+    if (!signal.aborted) log.error(`${what} is not followed any more`, { error: String(error) });
+  };
+  docker.follow(follower, signal).catch(ended('Docker'));
+  nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
+  const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  store.watch({
+    kind: 'App',
+    fromVersion: store.version,
+    onChange: ({ type, document }) => follow(document, type === 'DELETED'),
+  });
+  for (const app of store.list('App').items) follow(app);
+}
