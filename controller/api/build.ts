@@ -27,6 +27,7 @@ import { addResourceRoutes } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
 import { OpenStreams } from './streams.ts';
 import { addUpgrades } from './upgrades.ts';
+import { addWorkRoutes } from './work.ts';
 
 /** Where the API listens: who asks there, and the certificate where it speaks TLS. */
 export interface Door {
@@ -72,6 +73,7 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
   addOpenApiRoutes(server, context);
   addOperationRoutes(server, context);
   addReviewRoutes(server, context);
+  addWorkRoutes(server, context);
   for (const definition of context.kinds) {
     addResourceRoutes(server, context, definition);
     addHistoryRoutes(server, context, definition);

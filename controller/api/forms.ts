@@ -9,6 +9,7 @@ import type { KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
 import type { Store } from '../store/types.ts';
+import type { EngineAccess } from './dependencies.ts';
 import { showsSecrets } from './identity.ts';
 import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
@@ -52,7 +53,7 @@ const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMet
 
 /** Throws 406 where the client takes nothing that there is. */
 export function formOf(
-  { clock, store }: { clock: Clock; store: Store },
+  { clock, store, engine }: { clock: Clock; store: Store; engine: Pick<EngineAccess, 'observedAt'> },
   definition: Shown,
   asked: Asked,
 ): Form {
@@ -61,7 +62,9 @@ export function formOf(
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
   const isPlain = isCli || definition.project !== undefined;
   const owners = isPlain ? plain : (document: Document) => managedFields(store, document);
-  const whole = wholeForm(definition, { open: isOpen(query, asked), owners });
+  const fresh = (document: Document) => withObservedAt(document, engine.observedAt(document));
+  const isOurs = definition.apiVersion === undefined;
+  const whole = wholeForm(definition, { open: isOpen(query, asked), owners, fresh: isOurs ? fresh : plain });
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
@@ -69,6 +72,12 @@ export function formOf(
 }
 
 const plain = (document: Document) => document;
+
+/** A status that says nothing new is not written again; how old it is, is known in memory. */
+function withObservedAt(document: Document, observedAt: string | undefined): Document {
+  if (observedAt === undefined || !document.status?.conditions) return document;
+  return { ...document, status: { ...document.status, observedAt } };
+}
 
 /** The first of the alternatives that there is, in the client's order. */
 function negotiated(accept: string | undefined): { as: string; version: string } {
@@ -94,13 +103,15 @@ function isOpen(query: Query, asked: Asked): boolean {
   return query.all('showSecrets').length > 0 ? query.flag('showSecrets') : showsSecrets(asked);
 }
 
+type Change = (document: Document) => Document;
+
 function wholeForm(
   definition: Shown,
-  { open, owners }: { open: boolean; owners: (document: Document) => Document },
+  { open, owners, fresh }: { open: boolean; owners: Change; fresh: Change },
 ): Form {
   const { kind, apiVersion = API_VERSION, project = plain } = definition;
   const hides = definition.secret && !open;
-  const render = (document: Document) => project(owners(hides ? hideSecrets(document) : document));
+  const render = (document: Document) => project(fresh(owners(hides ? hideSecrets(document) : document)));
   return {
     name: `${apiVersion} ${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
     type: { apiVersion, kind },

@@ -17,6 +17,7 @@ import type { Store } from '../../controller/store/types.ts';
 import type { Manifest } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
 import { noPods } from '../support/api-server.ts';
+import { idleEngine } from '../support/idle-engine.ts';
 
 function kind(name: string, more: Partial<KindDefinition> = {}): KindDefinition {
   const singular = name.toLowerCase();
@@ -138,6 +139,7 @@ export function testDependencies(store: Store): ApiDependencies {
         ...deletions.map((document) => ({ document, ...words('delete') })),
       ],
     }),
+    engine: idleEngine,
     containers: { logs: () => lines([]), exec: async () => echo().session },
     pods: noPods,
     doctor: async () => [{ name: 'disk', ok: true, message: '10 GiB are free' }],
