@@ -169,6 +169,15 @@ export function anyReconciler<Want, Have, S extends Step, Reading, Writing>(
   return reconciler as unknown as AnyReconciler<Reading, Writing>;
 }
 
+/** Every key that there is work for, as things stand: of the documents, and those that are there always. */
+export function keysOf<Reading, Writing>(
+  reconciler: AnyReconciler<Reading, Writing>,
+  view: View,
+): ReadonlySet<string> {
+  const keys = view.list(reconciler.kind).map((document) => reconciler.key(document));
+  return new Set([...(reconciler.always ?? []), ...keys]);
+}
+
 export type PlannedOutcome = 'created' | 'configured' | 'unchanged' | 'deleted';
 
 /** What `holdfast plan` prints and what events name. */

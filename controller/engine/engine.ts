@@ -6,7 +6,7 @@ import { setMaxListeners } from 'node:events';
 import type { Document } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
-import type { AnyReconciler, Failure } from './contract.ts';
+import { type AnyReconciler, type Failure, keysOf } from './contract.ts';
 import { EventRecorder } from './events.ts';
 import { OrphanCollector } from './orphans.ts';
 import { WorkQueue } from './queue.ts';
@@ -133,10 +133,7 @@ export class Engine<Reading, Writing> {
   wakeAll(kind?: string): void {
     for (const loop of this.#loops) {
       if (kind !== undefined && loop.reconciler.kind !== kind) continue;
-      const keys = new Set(
-        this.view.list(loop.reconciler.kind).map((document) => loop.reconciler.key(document)),
-      );
-      for (const key of keys) loop.queue.add(key);
+      for (const key of keysOf(loop.reconciler, this.view)) loop.queue.add(key);
     }
   }
 

@@ -4,7 +4,16 @@
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { Author, Store, Write } from '../store/types.ts';
-import type { AnyReconciler, Failure, Plan, PlannedOutcome, PlannedStep, Step, View } from './contract.ts';
+import {
+  type AnyReconciler,
+  type Failure,
+  keysOf,
+  type Plan,
+  type PlannedOutcome,
+  type PlannedStep,
+  type Step,
+  type View,
+} from './contract.ts';
 import { publicStep, subjectsOf } from './step.ts';
 import { OverlayView } from './view.ts';
 
@@ -40,8 +49,7 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
   };
   if (documents.length + deletions.length === 0) {
     for (const reconciler of reconcilers) {
-      for (const document of view.list(reconciler.kind))
-        wanted.add(`${reconciler.kind} ${reconciler.key(document)}`);
+      for (const key of keysOf(reconciler, view)) wanted.add(`${reconciler.kind} ${key}`);
     }
   } else {
     const writes: Write[] = [

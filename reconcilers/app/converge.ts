@@ -200,9 +200,13 @@ async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, ru
     await start(next, world);
     await prove(next, work, world, run.signal);
   } catch (error) {
-    // What says nothing about the new container: looked at again, and gone on with.
-    if (run.signal.aborted || isGone(error)) throw error;
-    if (error instanceof DriverError && error.code === 'unavailable') throw error;
+    if (run.signal.aborted || !isAboutContainer(error)) throw error;
+    if (isPortInUse(error)) {
+      // Somebody took it in the moment between: nothing is wrong with the new one, which waits beside the old one.
+      const [before] = up;
+      if (before) await start(before, world);
+      throw error;
+    }
     const text = await tellFailure(error, next, world);
     // Forced: one that starts again and again may be between two lives.
     await world.docker.remove(next.id);
@@ -211,6 +215,17 @@ async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, ru
     const after = back ? '; the container before it serves again' : '';
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
   }
+}
+
+/** Whether it says anything about the new container. What does not is looked at again, and gone on with. */
+function isAboutContainer(error: unknown): boolean {
+  return (
+    !(error instanceof DriverError) || !['unavailable', 'timeout', 'aborted', 'notFound'].includes(error.code)
+  );
+}
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof ReconcileError && error.reason === 'PortInUse';
 }
 
 /** A port that somebody else has would be found out only when the old container has stopped. */

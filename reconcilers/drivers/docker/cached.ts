@@ -195,6 +195,8 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
         return id;
       } catch (caught) {
         if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();
+        // An image that is thought to be there and is not would be missing at every try.
+        images.clear();
         throw caught;
       } finally {
         volumes.invalidate();

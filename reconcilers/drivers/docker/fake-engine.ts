@@ -88,6 +88,12 @@ export class FakeEngine {
     return image;
   }
 
+  /** The tag, and the image with its last one. Behind the driver's back: nothing looks whether a container uses it. */
+  removeImage(reference: string): void {
+    if (!this.images.delete(reference)) return;
+    this.#emit({ type: 'image', action: 'untag', id: reference, name: reference, labels: {} });
+  }
+
   addNetwork(network: Omit<NetworkSummary, 'id'>): NetworkSummary {
     const made = { ...network, id: this.#newId() };
     this.networks.set(made.id, made);
