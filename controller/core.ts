@@ -12,6 +12,7 @@ import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
+import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
@@ -19,10 +20,11 @@ import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { kinds } from '../resources/registry.ts';
 import type { Clock } from './clock.ts';
-import { type AnyReconciler, anyReconciler } from './engine/contract.ts';
+import { type AnyReconciler, anyReconciler, type Step } from './engine/contract.ts';
 import { Engine } from './engine/engine.ts';
 import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
+import { windowAt } from './maintenance.ts';
 import type { Store } from './store/types.ts';
 
 /** The outside world, one driver each, as main.ts or the simulation makes them. */
@@ -47,6 +49,7 @@ export interface CoreOptions {
 export interface Core {
   readonly engine: Engine<Reading, Writing>;
   readonly reconcilers: readonly AnyReconciler<Reading, Writing>[];
+  /** Looks and leaves no trace, not even in what is known of Docker: for plans and for the doctor. */
   readonly reading: Reading;
   readonly docker: CachedDocker;
   /** Ends the engine and lets go of the world. The store stays open. */
@@ -74,10 +77,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     reading: world.reading,
     writing: world.writing,
     classify: classifyFailure,
+    ...platformSettings(store),
     beforeResync: () => world.docker.refresh(),
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
+  wakeOnSettings(store, engine);
   const stop = async () => {
     shutdown.abort();
     health.monitor.close();
@@ -93,7 +98,36 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     await stop();
     throw error;
   }
-  return { engine, reconcilers, reading: world.reading, docker: world.docker, stop };
+  return { engine, reconcilers, reading: world.planning, docker: world.docker, stop };
+}
+
+/** What the Platform says of how the engine works. */
+function platformSettings(store: Store) {
+  const spec = () => store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+  return {
+    window: (now: number) => windowAt(spec(), now),
+    deadlineOf: ({ type }: Step) => spec()?.deadlines?.[type],
+    isPaused: (kind: string) => spec()?.suspendKinds?.some((name) => name === '*' || name === kind) ?? false,
+  };
+}
+
+/** What was paused or waited may go now. */
+function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
+  const settings = () => {
+    const { suspendKinds, maintenance } = (store.get('Platform', 'platform')?.spec ?? {}) as PlatformSpec;
+    return JSON.stringify([suspendKinds, maintenance]);
+  };
+  let last = settings();
+  store.watch({
+    kind: 'Platform',
+    fromVersion: store.version,
+    onChange() {
+      const now = settings();
+      if (now === last) return;
+      last = now;
+      engine.wakeAll();
+    },
+  });
 }
 
 function buildWorld(options: CoreOptions) {
@@ -111,9 +145,9 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const reading: Reading = { settings, docker, nginx, host, health: health.monitor, leases, authority };
+  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
   const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
-  return { docker, nginx, health, reading, writing };
+  return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
 type World = ReturnType<typeof buildWorld>;

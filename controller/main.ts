@@ -96,7 +96,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
         }),
       plan: (documents, deletions, author) =>
         makePlan({
-          store,
+          dryRun: (writes, by) => store.write(writes, by, { dryRun: true }),
           view: engine.view,
           reading,
           reconcilers,

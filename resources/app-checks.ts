@@ -1,6 +1,7 @@
 /** Checks of an App beyond its schema, one small function per thing that can be wrong. Pure; called by validation. */
+import { imageProblem } from './image.ts';
 import type { FieldProblem } from './kind.ts';
-import { parseMemory } from './memory.ts';
+import { memoryProblem } from './memory.ts';
 import { nearest } from './near.ts';
 import { at, entriesOf, escapePointer, isRecord, listOf } from './unknown.ts';
 import { normalVolumePath } from './volume.ts';
@@ -17,7 +18,9 @@ export function checkApp(manifest: AppManifestToCheck): FieldProblem[] {
     ...checkShape(spec),
     ...checkImage(spec),
     ...checkPorts(spec),
-    ...checkMemory(spec),
+    ...memoryProblem('/spec/memory', spec['memory']),
+    ...checkAddons(spec),
+    ...checkSignOn(spec),
     ...checkEnv(spec),
     ...checkVolumes(spec),
     ...checkHosts(spec, manifest.metadata?.name),
@@ -51,31 +54,11 @@ function checkShape(spec: Record<string, unknown>): FieldProblem[] {
   return [];
 }
 
-/** As Docker reads a reference: [host[:port]/]path[:tag][@digest], all lower case before the tag. */
-const IMAGE = new RegExp(
-  '^(?:(?:[a-zA-Z0-9-]+(?:[.][a-zA-Z0-9-]+)+|localhost|\\[[0-9a-fA-F:]+\\]|[a-zA-Z0-9-]+(?=:[0-9]+/))(?::[0-9]+)?/)?' +
-    '[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*)*' +
-    '(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$',
-);
-
 function checkImage(spec: Record<string, unknown>): FieldProblem[] {
-  const problems: FieldProblem[] = [];
-  const images: [string, unknown][] = [
-    ['/spec/image', spec['image']],
-    ['/spec/manifest/dockerImage', at(spec, 'manifest', 'dockerImage')],
+  return [
+    ...imageProblem('/spec/image', spec['image']),
+    ...imageProblem('/spec/manifest/dockerImage', at(spec, 'manifest', 'dockerImage')),
   ];
-  for (const [pointer, image] of images) {
-    if (typeof image !== 'string' || image === '' || image.length > 512) continue;
-    if (/^sha256:[0-9a-f]{64}$/.test(image) || IMAGE.test(image)) continue;
-    const lower = image.toLowerCase();
-    problems.push({
-      pointer,
-      message:
-        'must be an image such as nginx:1.27 or ghcr.io/example/wiki@sha256:…, in lower case before the tag',
-      ...(lower !== image && IMAGE.test(lower) ? { suggestion: lower } : {}),
-    });
-  }
-  return problems;
 }
 
 function checkPorts(spec: Record<string, unknown>): FieldProblem[] {
@@ -100,19 +83,26 @@ function undeclared(name: string, declared: string[]): Pick<FieldProblem, 'messa
   return suggestion === undefined ? { message } : { message, suggestion };
 }
 
-/** 512 is 512 bytes, which nobody means. */
-function checkMemory(spec: Record<string, unknown>): FieldProblem[] {
-  const memory = spec['memory'];
-  if (typeof memory !== 'number' && typeof memory !== 'string') return [];
-  const bytes = parseMemory(memory);
-  const pointer = '/spec/memory';
-  if (bytes === undefined)
-    return typeof memory === 'number' ? [{ pointer, message: 'is too large a number' }] : []; // The schema's pattern tells.
-  if (bytes > 0 && bytes < 2 ** 20) {
-    const suggestion = /^[0-9]+$/.test(String(memory)) ? { suggestion: `${memory}Mi` } : {};
-    return [{ pointer, message: `is ${bytes} bytes: must be 0, -1, or at least 1Mi`, ...suggestion }];
-  }
-  return [];
+/** A package says itself what it needs; which Addon serves it is the person's choice. */
+function checkAddons(spec: Record<string, unknown>): FieldProblem[] {
+  if (spec['manifest'] === undefined) return [];
+  const declared = entriesOf(at(spec, 'manifest', 'addons')).map(([name]) => name);
+  return entriesOf(spec['addons'])
+    .filter(([name]) => !declared.includes(name))
+    .map(([name]) => ({
+      pointer: `/spec/addons/${escapePointer(name)}`,
+      message: `must be one of the package's own: it asks for ${declared.join(', ') || 'none'}`,
+    }));
+}
+
+function checkSignOn(spec: Record<string, unknown>): FieldProblem[] {
+  if (spec['sso'] !== false || at(spec, 'manifest', 'optionalSso') === true) return [];
+  return [
+    {
+      pointer: '/spec/sso',
+      message: 'cannot be false: the package does not say that its sign-on is optional',
+    },
+  ];
 }
 
 function checkEnv(spec: Record<string, unknown>): FieldProblem[] {

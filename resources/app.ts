@@ -34,13 +34,18 @@ export const appKind: KindDefinition = {
     AGE,
   ],
   selectable: ['spec.domain', 'spec.location', 'spec.state', 'spec.image'],
-  references: secretsOf,
+  references: (document) => [...domainOf(document), ...secretsOf(document)],
   check: checkApp,
 };
 
 function image(document: Document): string {
   const { spec } = document as unknown as App;
   return spec.image ?? spec.manifest?.dockerImage ?? '';
+}
+
+function domainOf(document: Document): Reference[] {
+  const domain = at(document.spec, 'domain');
+  return typeof domain === 'string' && domain !== 'localhost' ? [{ kind: 'Domain', name: domain }] : [];
 }
 
 /** The Secrets that it takes variables and registry credentials from. */

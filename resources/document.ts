@@ -107,6 +107,10 @@ export const ANNOTATION = {
   deleteData: 'holdfast.dev/delete-data',
   /** RFC 3339 time: forget that the last rollout failed and try again. */
   retriedAt: 'holdfast.dev/retriedAt',
+  /** RFC 3339 time: give the account of this Binding a new password, as far as its own is older. */
+  rotatedAt: 'holdfast.dev/rotatedAt',
+  /** RFC 3339 time: what waits for a maintenance window since before then may be done now. */
+  approvedAt: 'holdfast.dev/approvedAt',
 } as const;
 
 /** `app/wiki`, for messages and as a stable id in steps. */

@@ -2,8 +2,10 @@
  * What an App's spec comes to once defaults, packages and plain images are made one. Pure; called by the App reconciler, which
  * renders it, and by whoever wants to show it. A plain image becomes the manifest that a package of it would have.
  */
+import { isServerType, type ServerType, serverHost } from './addons.ts';
 import type { AppSpec } from './generated.ts';
 import { parseMemory, parsePackageMemory } from './memory.ts';
+import { boundedName } from './names.ts';
 import { normalVolumePath, volumeFolder } from './volume.ts';
 
 export type AppManifest = NonNullable<AppSpec['manifest']>;
@@ -18,6 +20,13 @@ export interface TcpPort {
 export type EnvEntry =
   | { name: string; value: string }
   | { name: string; secret: string; key: string; optional: boolean };
+
+export interface ServerChoice {
+  type: ServerType;
+  /** Name of the Addon that it is in. */
+  addon: string;
+  options: { multipleDatabases?: boolean };
+}
 
 export interface EffectiveApp {
   /** Shape of a package's manifest, also for a plain image. */
@@ -45,8 +54,10 @@ export interface EffectiveApp {
   /** Empty: those of the Platform. */
   dns: string[];
   pidsLimit: number;
-  /** Names, in the order of the manifest. */
+  /** Names of those that it is to have, in the order of the manifest. */
   addons: string[];
+  /** Those of them that are accounts in servers. */
+  servers: ServerChoice[];
   imagePullSecret: string | undefined;
 }
 
@@ -77,7 +88,10 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     aliases: spec.aliases ?? [],
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,
-    addons: Object.keys(manifest.addons ?? {}),
+    addons: addonNames(spec, manifest),
+    servers: addonNames(spec, manifest)
+      .filter(isServerType)
+      .map((type) => serverChoice(type, spec, manifest, name)),
     imagePullSecret: spec.imagePullSecret,
   };
 }
@@ -91,8 +105,32 @@ function manifestOfImage(spec: AppSpec): AppManifest {
     httpPort: spec.port,
     healthCheckPath: spec.healthCheckPath ?? '/',
     ...(spec.tcpPorts === undefined ? {} : { tcpPorts: spec.tcpPorts }),
-    ...(spec.volumes === undefined || spec.volumes.length === 0 ? {} : { addons: { localstorage: {} } }),
+    ...addonsOfImage(spec),
   };
+}
+
+function addonsOfImage({ volumes = [], addons = {} }: AppSpec): Pick<AppManifest, 'addons'> {
+  const options = (type: string) =>
+    type === 'mysql' && addons.mysql?.multipleDatabases === true ? { multipleDatabases: true } : {};
+  const entries = Object.keys(addons).map((type) => [type, options(type)]);
+  if (volumes.length > 0) entries.push(['localstorage', {}]);
+  return entries.length === 0 ? {} : { addons: Object.fromEntries(entries) };
+}
+
+const SIGN_ON = ['ldap', 'oauth', 'oidc', 'simpleauth'];
+
+function addonNames(spec: AppSpec, manifest: AppManifest): string[] {
+  const without = spec.sso === false && manifest.optionalSso === true ? SIGN_ON : [];
+  return Object.keys(manifest.addons ?? {}).filter((name) => !without.includes(name));
+}
+
+/** Redis is a server of the App's own; of the others all Apps share one, unless they name another. */
+function serverChoice(type: ServerType, spec: AppSpec, manifest: AppManifest, app: string): ServerChoice {
+  const chosen: { addon?: string; multipleDatabases?: boolean } = spec.addons?.[type] ?? {};
+  const asked = manifest.addons?.[type] as { multipleDatabases?: boolean } | undefined;
+  const addon = type === 'redis' ? boundedName(serverHost(type, app)) : (chosen.addon ?? type);
+  const multiple = type === 'mysql' && (asked?.multipleDatabases ?? false);
+  return { type, addon, options: multiple ? { multipleDatabases: true } : {} };
 }
 
 function memoryOf(spec: AppSpec, manifest: AppManifest, plain: boolean): number | undefined {

@@ -75,6 +75,40 @@ export interface PlatformSpec {
     unhealthyAfterSeconds?: number;
   };
   /**
+   * When Holdfast may disturb what runs without being asked. Absent: at any time.
+   */
+  maintenance?: {
+    /**
+     * Outside all of them, steps that restart or replace something and that no person asked for wait. What does not serve is repaired at once, always.
+     *
+     * Items: One window.
+     */
+    windows: {
+      /**
+       * When it opens, as cron has it: minute, hour, day of month, month, day of week, such as 0 3 * * 0.
+       */
+      schedule: string;
+      /**
+       * How long it is open, such as 2h or 90m.
+       */
+      duration: string;
+      /**
+       * Of the schedule, such as Europe/Berlin. Default: UTC.
+       */
+      timezone?: string;
+    }[];
+  };
+  /**
+   * Seconds that a step may take, by its type, such as PullImage: 7200. Default: what the type has.
+   */
+  deadlines?: {
+    [k: string]: number;
+  };
+  /**
+   * Kinds for which nothing is changed for now: looked at and planned alone. "*" is all of them.
+   */
+  suspendKinds?: string[];
+  /**
    * true: looked at and planned, but nothing is changed.
    */
   suspend?: boolean;
@@ -241,7 +275,12 @@ export interface AppSpec {
       /**
        * The mysql addon.
        */
-      mysql?: {};
+      mysql?: {
+        /**
+         * true: the App makes databases of its own, under a prefix.
+         */
+        multipleDatabases?: boolean;
+      };
       /**
        * The postgresql addon.
        */
@@ -451,6 +490,50 @@ export interface AppSpec {
     [k: string]: number;
   };
   /**
+   * Servers that a plain image is given an account in, or which Addon a package's own addons are. Each brings its environment variables.
+   */
+  addons?: {
+    /**
+     * Choices for postgresql.
+     */
+    postgresql?: {
+      /**
+       * Name of the Addon. Default: postgresql, which is made when the first App needs it.
+       */
+      addon?: string;
+    };
+    /**
+     * Choices for mysql.
+     */
+    mysql?: {
+      /**
+       * Name of the Addon. Default: mysql, which is made when the first App needs it.
+       */
+      addon?: string;
+      /**
+       * true: the App makes databases of its own, under a prefix.
+       */
+      multipleDatabases?: boolean;
+    };
+    /**
+     * Choices for mongodb.
+     */
+    mongodb?: {
+      /**
+       * Name of the Addon. Default: mongodb, which is made when the first App needs it.
+       */
+      addon?: string;
+    };
+    /**
+     * Redis, a server of the App's own.
+     */
+    redis?: {};
+  };
+  /**
+   * false: a package whose sign-on is optional is run without it, so that its addons ldap, oauth and oidc are left out. Default true.
+   */
+  sso?: boolean;
+  /**
    * Environment: a map, or a list whose values may come from a Secret.
    */
   env?:
@@ -592,6 +675,10 @@ export interface AppStatus {
      * How it last ended.
      */
     exitCode?: number;
+    /**
+     * Digest of what the documents asked for when it was last as wanted.
+     */
+    asked?: string;
   };
   /**
    * The image that runs.
@@ -651,6 +738,328 @@ export interface AppStatus {
    * Public ports that it has.
    */
   ports?: number[];
+}
+
+/**
+ * The server that is wanted.
+ */
+export interface AddonSpec {
+  /**
+   * What it serves. mysql stands for MySQL and MariaDB.
+   */
+  type: 'postgresql' | 'mysql' | 'mongodb' | 'redis';
+  /**
+   * Version of the server, such as 16 or 10.11. A newer one than that of the data is an upgrade: the data is copied to the new version, compared, and the old is kept for a while. Default: that of the data; where there is none yet, the newest that was built on this machine, else the platform's default.
+   */
+  version?: string;
+  /**
+   * Image of the server, such as postgres:16, instead of the official one of that version. It must keep to what the official image does with its environment and volumes.
+   */
+  image?: string;
+  /**
+   * Memory with swap. Bytes, or a number with Ki, Mi, Gi, Ti (powers of 1024) or k, M, G, T (powers of 1000). -1: no limit. Default: 512Mi, 400Mi for mongodb and 150Mi for redis. Settings such as shared_buffers follow it.
+   */
+  memory?: number | string;
+  /**
+   * Settings of the server by its own names, such as max_connections for postgresql. They come after those that follow from memory.
+   */
+  settings?: {
+    /**
+     * One setting.
+     */
+    [k: string]: string | number | boolean;
+  };
+  /**
+   * Name of a Secret with username and password of the registry.
+   */
+  imagePullSecret?: string;
+  /**
+   * Days that the data of the version before is kept after an upgrade. Default 7.
+   */
+  keepOldData?: number;
+  /**
+   * true: looked at and planned, but nothing is changed.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface AddonStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * Fixed address on the platform's network.
+   */
+  address?: string;
+  /**
+   * Port that it answers on.
+   */
+  port?: number;
+  /**
+   * What the server says of its version.
+   */
+  version?: string;
+  /**
+   * The image that runs.
+   */
+  image?: {
+    /**
+     * As it was asked for.
+     */
+    ref?: string;
+    /**
+     * Id that Docker gave it.
+     */
+    id?: string;
+    /**
+     * Digest by which the registry knows it.
+     */
+    digest?: string;
+  };
+  /**
+   * The container as it was seen.
+   */
+  container?: {
+    /**
+     * Id that Docker gave it.
+     */
+    id?: string;
+    /**
+     * Its name.
+     */
+    name?: string;
+    /**
+     * Its state, in the word of Docker.
+     */
+    state?: string;
+    /**
+     * When it was last started.
+     */
+    startedAt?: string;
+    /**
+     * How often Docker restarted it.
+     */
+    restarts?: number;
+    /**
+     * How it last ended.
+     */
+    exitCode?: number;
+  };
+  /**
+   * Its data on the host.
+   */
+  data?: {
+    /**
+     * Folder of the data.
+     */
+    folder?: string;
+    /**
+     * Version that can read it.
+     */
+    series?: string;
+  };
+  /**
+   * Data from before the last upgrade.
+   */
+  previous?: {
+    /**
+     * Folder of the old data.
+     */
+    folder?: string;
+    /**
+     * Version that can read it.
+     */
+    series?: string;
+    /**
+     * When it is removed.
+     */
+    keptUntil?: string;
+  };
+  /**
+   * The last attempt of an upgrade.
+   */
+  upgrade?: {
+    /**
+     * Version of the data before.
+     */
+    from?: string;
+    /**
+     * Version that was wanted.
+     */
+    to?: string;
+    /**
+     * How it went.
+     */
+    state?: 'failed' | 'done';
+    /**
+     * What went wrong, or what was copied.
+     */
+    message?: string;
+    /**
+     * When it ended.
+     */
+    at?: string;
+  };
+  /**
+   * The last attempt to replace the container.
+   */
+  rollout?: {
+    /**
+     * Hash of the settings that were tried.
+     */
+    hash?: string;
+    /**
+     * Generation that was tried.
+     */
+    generation?: number;
+    /**
+     * How it went.
+     */
+    state?: 'failed' | 'done';
+    /**
+     * What went wrong.
+     */
+    message?: string;
+    /**
+     * When it ended.
+     */
+    at?: string;
+  };
+  /**
+   * The restart that was last done (annotation holdfast.dev/restartedAt).
+   */
+  restartedAt?: string;
+  /**
+   * Names of the Bindings that it serves.
+   */
+  bindings?: string[];
+  /**
+   * Databases that are kept of Apps that are gone.
+   *
+   * Items: A kept database.
+   */
+  kept?: {
+    /**
+     * App that it belonged to.
+     */
+    app?: string;
+    /**
+     * Name of the database.
+     */
+    account?: string;
+    /**
+     * Since when.
+     */
+    since?: string;
+  }[];
+}
+
+/**
+ * The account that is wanted.
+ */
+export interface BindingSpec {
+  /**
+   * Name of the App that it is for.
+   */
+  app: string;
+  /**
+   * Name of the Addon that it is in.
+   */
+  addon: string;
+  /**
+   * Type of the Addon.
+   */
+  type: 'postgresql' | 'mysql' | 'mongodb' | 'redis';
+  /**
+   * What the App's manifest says of it.
+   */
+  options?: {
+    /**
+     * mysql: the App makes databases of its own, under a prefix.
+     */
+    multipleDatabases?: boolean;
+  };
+  /**
+   * true: looked at and planned, but nothing is changed.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface BindingStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * Address of the Addon.
+   */
+  address?: string;
+  /**
+   * Port of the Addon.
+   */
+  port?: number;
+  /**
+   * Name by which the App finds it.
+   */
+  host?: string;
+  /**
+   * What it has in the Addon. The password is in a Secret.
+   */
+  account?: {
+    /**
+     * Login name.
+     */
+    username?: string;
+    /**
+     * Name of its database.
+     */
+    database?: string;
+    /**
+     * Its databases begin with this.
+     */
+    prefix?: string;
+  };
+  /**
+   * Name of the Secret that holds the password.
+   */
+  secret?: string;
+  /**
+   * Digest of the password that the server has: tells whether it is that of the Secret.
+   */
+  credential?: string;
+  /**
+   * Since when the database was kept before this Binding took it over.
+   */
+  adopted?: string;
+  /**
+   * The rotation that was last done (annotation holdfast.dev/rotatedAt).
+   */
+  rotatedAt?: string;
 }
 
 /**
@@ -918,6 +1327,310 @@ export interface SourceStatus {
 }
 
 /**
+ * How the domain is kept.
+ */
+export interface DomainSpec {
+  /**
+   * The DNS zone that holds its records: the domain itself or one above it. Default: the domain. It stays what it was when the domain was verified.
+   */
+  zone?: string;
+  /**
+   * Who keeps the zone. rfc2136: a name server that takes signed updates (BIND, Knot, PowerDNS). wildcard: you made a record for *.domain. manual: you make each record that you are told. noop: nobody, and nothing is checked.
+   */
+  provider: 'route53' | 'digitalocean' | 'cloudflare' | 'rfc2136' | 'wildcard' | 'manual' | 'noop';
+  /**
+   * The Secret with the provider's credentials. route53: accessKeyId, secretAccessKey, and region and endpoint where wanted. digitalocean, cloudflare: token. rfc2136: server, keyName, algorithm (hmac-sha256 or hmac-sha512) and key, and port where it is not 53.
+   */
+  credentials?: {
+    /**
+     * Name of the Secret.
+     */
+    secret: string;
+  };
+  /**
+   * How long resolvers may keep the records, in seconds. Default 300.
+   */
+  ttl?: number;
+  /**
+   * true: records that somebody else made for a name that an App has are taken over and changed. Default false: they are left alone and told.
+   */
+  adopt?: boolean;
+  /**
+   * Marks the records that this server made. Default: an id of its own. Servers that share a zone need different ones; a server that takes the place of another is given the owner of that (status.owner).
+   */
+  owner?: string;
+  /**
+   * Asked whether a record is there, instead of those that the zone is delegated to: for a network with its own DNS.
+   *
+   * Items: A name or an address, with :port where it is not 53; an IPv6 address with a port stands in brackets.
+   */
+  nameServers?: string[];
+  /**
+   * Where the records of Apps lead to. Default: a public address of this machine's interfaces, else what servers outside see it as; it is followed when it changes.
+   */
+  address?: {
+    /**
+     * A fixed address. With one fixed, a family that is not fixed gets no records.
+     */
+    ipv4?: string;
+    /**
+     * A fixed address. With one fixed, a family that is not fixed gets no records.
+     */
+    ipv6?: string;
+    /**
+     * Takes the addresses of this network interface, private ones too.
+     */
+    interface?: string;
+    /**
+     * Where to ask, in this order, instead of the built-in ones: an https or http URL that answers with the address as text, or dns:NAME@SERVER.
+     *
+     * Items: A URL, or dns:NAME@SERVER.
+     */
+    from?: string[];
+    /**
+     * Which kinds of address get records. Default both, as far as there are any.
+     *
+     * Items: ipv4 or ipv6
+     */
+    families?: ('ipv4' | 'ipv6')[];
+  };
+  /**
+   * Certificates of the names in the domain.
+   */
+  tls?: {
+    /**
+     * acme: Let's Encrypt, or the ACME server of acme.directory. internal: the platform's own authority. custom: the certificate of a Secret. Default acme, and internal for provider noop.
+     */
+    issuer?: 'acme' | 'internal' | 'custom';
+    /**
+     * The ACME server and how it is shown that the names are ours (with issuer acme).
+     */
+    acme?: {
+      /**
+       * URL of its directory. Default: Let's Encrypt's production server.
+       */
+      directory?: string;
+      /**
+       * Where the authority writes to.
+       */
+      email?: string;
+      /**
+       * External account binding: a Secret with kid and hmacKey.
+       */
+      eab?: {
+        /**
+         * Name of the Secret.
+         */
+        secret: string;
+      };
+      /**
+       * http-01: over port 80. dns-01: by a record, for what is not reached from outside and for wildcards. Default: http-01, and dns-01 with wildcard.
+       */
+      challenge?: 'http-01' | 'dns-01';
+      /**
+       * Secret with ca.crt: the certificate of a private ACME server's own authority, in PEM.
+       */
+      caSecret?: string;
+      /**
+       * The same, as text here.
+       */
+      caBundle?: string;
+    };
+    /**
+     * true: one certificate for the domain and for *.domain, by dns-01, which serves every App in it. Default false.
+     */
+    wildcard?: boolean;
+    /**
+     * A Secret with tls.crt and tls.key in PEM (with issuer custom).
+     */
+    certificate?: {
+      /**
+       * Name of the Secret.
+       */
+      secret: string;
+    };
+    /**
+     * A Secret with tls.crt and tls.key in PEM, served while there is no other certificate. Default: the platform's own authority.
+     */
+    fallback?: {
+      /**
+       * Name of the Secret.
+       */
+      secret: string;
+    };
+    /**
+     * Oldest version of TLS that is spoken. Default 1.2.
+     */
+    minVersion?: '1.2' | '1.3';
+  };
+  /**
+   * Mail for the domain.
+   */
+  mail?: {
+    /**
+     * Default false.
+     */
+    enabled?: boolean;
+  };
+  /**
+   * true: looked at and planned, but nothing is changed.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface DomainStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * The zone that was verified. Its records are changed here and nowhere else.
+   */
+  zone?: string;
+  /**
+   * Who keeps the zone, as verified.
+   */
+  provider?: string;
+  /**
+   * The mark of the records that this server made.
+   */
+  owner?: string;
+  /**
+   * The zone's name servers, as its provider names them.
+   *
+   * Items: A host name.
+   */
+  nameServers?: string[];
+  /**
+   * The name servers that the rest of the world is sent to.
+   *
+   * Items: A host name.
+   */
+  delegatedTo?: string[];
+  /**
+   * Where the records of Apps lead to.
+   */
+  addresses?: {
+    /**
+     * The IPv4 address.
+     */
+    ipv4?: string;
+    /**
+     * The IPv6 address.
+     */
+    ipv6?: string;
+    /**
+     * fixed, an interface, or who was asked.
+     */
+    source?: string;
+  };
+  /**
+   * How many records are kept in it.
+   */
+  records?: number;
+}
+
+/**
+ * The records that are wanted.
+ */
+export interface DNSRecordSpec {
+  /**
+   * Name of the Domain whose zone it is in.
+   */
+  domain: string;
+  /**
+   * Full name without a dot at its end. Its first part may be *, and parts may begin with _.
+   */
+  name: string;
+  /**
+   * Type of the record.
+   */
+  type: 'A' | 'AAAA' | 'CNAME' | 'MX' | 'TXT' | 'SRV' | 'CAA';
+  /**
+   * One text a record, as in a zone file: 192.0.2.1, "10 mail.example.com", "0 issue letsencrypt.org". Text of TXT as it is, without quotes; what is longer than 255 letters is split.
+   *
+   * Items: One record.
+   */
+  values: string[];
+  /**
+   * How long resolvers may keep it, in seconds. Default: that of the Domain.
+   */
+  ttl?: number;
+  /**
+   * true: a record that somebody else made is taken over and changed.
+   */
+  adopt?: boolean;
+  /**
+   * true: looked at and planned, but nothing is changed.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface DNSRecordStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * The values that are wanted.
+   *
+   * Items: One record.
+   */
+  wanted?: string[];
+  /**
+   * The values that the provider has. Absent where nothing tells.
+   *
+   * Items: One record.
+   */
+  published?: string[];
+  /**
+   * What the zone's own name servers answer.
+   *
+   * Items: One name server at one of its addresses.
+   */
+  resolved?: {
+    /**
+     * Its name and address.
+     */
+    server?: string;
+    /**
+     * What it answers.
+     *
+     * Items: One record.
+     */
+    values?: string[];
+    /**
+     * Why there is no answer.
+     */
+    problem?: string;
+  }[];
+}
+
+/**
  * What happened.
  */
 export interface EventSpec {
@@ -992,6 +1705,10 @@ export interface EventSpec {
        * Whose change it was: a generation and its author, or drift.
        */
       cause: string;
+      /**
+       * Of drift: what is known of how it came.
+       */
+      known?: string;
     }[];
   };
   /**

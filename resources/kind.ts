@@ -24,6 +24,8 @@ export interface KindDefinition {
   shortNames: string[];
   /** File in schemas/. */
   schema: string;
+  /** label (the default): names are DNS labels. host: they are host names, with dots. */
+  names?: 'label' | 'host';
   /** Who writes documents of this kind. People cannot apply what reconcilers write. */
   writtenBy: 'people' | 'reconcilers';
   /** Whole body encrypted at rest, values hidden in output. */
@@ -37,6 +39,10 @@ export interface KindDefinition {
   selectable?: string[];
   /** Documents that this one names in its spec; they need not exist. */
   references?: (document: Document) => Reference[];
+  /** Documents of this kind whose spec names it in this field keep it from being deleted by people. */
+  usedBy?: { kind: string; field: string; remedy: string };
+  /** Annotations that people may set although reconcilers write the kind: how they ask for something. */
+  requests?: string[];
   /** Checks that a schema cannot say. Each problem names the field by JSON pointer. Pure. */
   check?: (manifest: { metadata: { name: string }; spec?: unknown }) => FieldProblem[];
   /** Finalizers that every new document of this kind starts with. */

@@ -1,4 +1,5 @@
-/** Amounts of memory as people write them, in bytes. Pure; called by the App's checks and by its effective form. */
+/** Amounts of memory as people write them, in bytes. Pure; called by checks and by effective forms. */
+import type { FieldProblem } from './kind.ts';
 
 const SUFFIX: Record<string, number> = {
   '': 1,
@@ -43,4 +44,17 @@ export function formatMemory(amount: number): string {
     if (amount >= size && amount % size === 0) return `${amount / size}${suffix}`;
   }
   return String(amount);
+}
+
+/** 512 is 512 bytes, which nobody means. */
+export function memoryProblem(pointer: string, memory: unknown): FieldProblem[] {
+  if (typeof memory !== 'number' && typeof memory !== 'string') return [];
+  const bytes = parseMemory(memory);
+  if (bytes === undefined)
+    return typeof memory === 'number' ? [{ pointer, message: 'is too large a number' }] : []; // The schema's pattern tells.
+  if (bytes > 0 && bytes < 2 ** 20) {
+    const suggestion = /^[0-9]+$/.test(String(memory)) ? { suggestion: `${memory}Mi` } : {};
+    return [{ pointer, message: `is ${bytes} bytes: must be 0, -1, or at least 1Mi`, ...suggestion }];
+  }
+  return [];
 }

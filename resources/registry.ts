@@ -1,7 +1,11 @@
 /**
  * All kinds. A new kind is one line here. The store, the API and the CLI are generic over this list and know no kind by name.
  */
+import { addonKind } from './addon.ts';
 import { appKind } from './app.ts';
+import { bindingKind } from './binding.ts';
+import { dnsRecordKind } from './dnsrecord.ts';
+import { domainKind } from './domain.ts';
 import { eventKind } from './event.ts';
 import type { KindDefinition } from './kind.ts';
 import { nearest } from './near.ts';
@@ -14,10 +18,14 @@ import { tokenKind } from './token.ts';
 export const kinds: readonly KindDefinition[] = [
   platformKind,
   appKind,
+  addonKind,
+  bindingKind,
   secretKind,
   tokenKind,
   siteKind,
   sourceKind,
+  domainKind,
+  dnsRecordKind,
   eventKind,
 ];
 

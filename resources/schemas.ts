@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { at } from './unknown.ts';
 
 /** As much of JSON Schema 2020-12 as the project's schemas use. */
 export interface Schema {
@@ -56,10 +57,9 @@ export function loadSchema(file: string): Schema {
 export function resolve(schema: Schema): Schema {
   if (schema.$ref === undefined) return schema;
   const [file = '', pointer = ''] = schema.$ref.split('#/');
-  let target: Schema | undefined = loadSchema(file === '' ? 'common.json' : file);
-  const [, name] = pointer.split('/');
-  if (pointer !== '') target = name === undefined ? undefined : target.$defs?.[name];
+  let target: unknown = loadSchema(file === '' ? 'common.json' : file);
+  for (const key of pointer === '' ? [] : pointer.split('/')) target = at(target, key);
   if (target === undefined) throw new Error(`schemas/: ${schema.$ref} leads nowhere`);
   const { $ref, ...beside } = schema;
-  return { ...resolve(target), ...beside };
+  return { ...resolve(target as Schema), ...beside };
 }

@@ -71,6 +71,7 @@ find_missing() {
   has curl || need curl 'asks sites as a person would'
   has docker-registry || need docker-registry 'is a registry to pull from'
   has openssl || need openssl 'looks at certificates'
+  has pebble || need 'pebble|-' 'is an ACME authority to get certificates of'
   has kubectl || ! has apt-get || need 'kubernetes-client|-' 'is a client of the API that others wrote'
 }
 

@@ -120,7 +120,7 @@ function addLogLines(server: FastifyInstance, context: Context): void {
       milliseconds: Math.round(reply.elapsedTime),
       from: request.socket.remoteAddress ?? 'socket',
     };
-    if (request.method === 'GET') context.log.debug('read', fields);
+    if (request.method === 'GET' || request.routeOptions.config.reads) context.log.debug('read', fields);
     else context.log.info('request', fields);
   });
 }

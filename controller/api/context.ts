@@ -31,7 +31,7 @@ export function path(
   server: FastifyInstance,
   url: string,
   handlers: Partial<Record<Method, Handler>>,
-  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access } = {},
+  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access; reads?: boolean } = {},
 ): void {
   const allowed = METHODS.filter((method) => handlers[method]);
   for (const method of METHODS) {
@@ -40,7 +40,10 @@ export function path(
       method,
       url,
       handler: async (request, reply) => handler(request, reply),
-      config: { need: { access: options.access ?? accessOf(method), kind: options.kind } },
+      config: {
+        need: { access: options.access ?? accessOf(method), kind: options.kind },
+        reads: options.reads ?? false,
+      },
       ...(options.bodyLimit !== undefined && { bodyLimit: options.bodyLimit }),
     });
   }
@@ -59,6 +62,8 @@ export interface Need {
 declare module 'fastify' {
   interface FastifyContextConfig {
     need?: Need;
+    /** Changes nothing whatever its method, not even a log. */
+    reads?: boolean;
   }
 }
 
@@ -97,15 +102,18 @@ function header(request: FastifyRequest, name: string): string | undefined {
 /** The name in a path, percent codes already decoded. What can be no name is not found, whatever it would reach. */
 export function nameOf(request: FastifyRequest, definition: KindDefinition): string {
   const { name } = request.params as { name: string };
-  if (!DNS_LABEL.test(name)) throw refuse.notFound(definition, name);
+  if (!isName(definition, name)) throw refuse.notFound(definition, name);
   return name;
 }
 
 /** The same for a path that may create: there a bad name is a mistake to explain. */
 export function newNameOf(request: FastifyRequest, definition: KindDefinition): string {
   const { name } = request.params as { name: string };
-  if (DNS_LABEL.test(name)) return name;
-  const message = 'lower-case letters, digits and dashes are expected, at most 63';
+  if (isName(definition, name)) return name;
+  const message =
+    definition.names === 'host'
+      ? 'a host name is expected: lower-case letters, digits and dashes, with dots between parts'
+      : 'lower-case letters, digits and dashes are expected, at most 63';
   throw refuse.invalid(
     `${definition.kind} "${name}" is invalid: metadata.name: ${message}`,
     [{ field: 'metadata.name', message }],
@@ -114,6 +122,12 @@ export function newNameOf(request: FastifyRequest, definition: KindDefinition): 
 }
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Of a kind whose names are host names, several labels with dots between. */
+function isName({ names }: KindDefinition, name: string): boolean {
+  if (names !== 'host') return DNS_LABEL.test(name);
+  return name.length <= 253 && name.split('.').every((label) => DNS_LABEL.test(label));
+}
 
 export function found(context: Context, definition: KindDefinition, name: string): Document {
   const document = context.store.get(definition.kind, name);

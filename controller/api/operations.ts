@@ -17,7 +17,7 @@ const FOLDER = '/holdfast/v1';
 export function addOperationRoutes(server: FastifyInstance, context: Context): void {
   const large = { bodyLimit: context.limits.documents };
   path(server, `${FOLDER}/apply`, { POST: (request) => apply(context, request) }, large);
-  path(server, `${FOLDER}/plan`, { POST: (request) => plan(context, request) }, large);
+  path(server, `${FOLDER}/plan`, { POST: (request) => plan(context, request) }, { ...large, reads: true });
   path(
     server,
     `${FOLDER}/doctor`,

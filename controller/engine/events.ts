@@ -74,7 +74,7 @@ export class EventRecorder {
     // The reasons too: the same step for another reason is another event.
     const identity = JSON.stringify([regarding.kind, uid ?? name, type, reason, text, about, generation]);
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 16);
-    const eventName = `${name.slice(0, 46).replace(/-+$/, '')}-${digest}`;
+    const eventName = `${name.replaceAll('.', '-').slice(0, 46).replace(/-+$/, '')}-${digest}`;
     const present = this.#store.get('Event', eventName);
     const now = timestamp(this.#clock);
     const writes: Write[] = [];

@@ -3,17 +3,9 @@
  * followed, and no step is done. There is nothing here to write with, and that is the point.
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
-import type { Author, Store, Write } from '../store/types.ts';
-import {
-  type AnyReconciler,
-  type Failure,
-  keysOf,
-  type Plan,
-  type PlannedOutcome,
-  type PlannedStep,
-  type Step,
-  type View,
-} from './contract.ts';
+import type { Author, Write, WriteResult } from '../store/types.ts';
+import type { AnyReconciler, Failure, Plan, PlannedOutcome, PlannedStep, Step, View } from './contract.ts';
+import { allKeys } from './keys.ts';
 import { publicStep, subjectsOf } from './step.ts';
 import { OverlayView } from './view.ts';
 
@@ -21,7 +13,8 @@ import { OverlayView } from './view.ts';
 const MOST_ROUNDS = 8;
 
 export interface PlanOptions<Reading, Writing> {
-  store: Store;
+  /** What the store would answer. It stores nothing. */
+  dryRun(writes: readonly Write[], author: Author): Promise<WriteResult[]>;
   view: View;
   reading: Reading;
   reconcilers: readonly AnyReconciler<Reading, Writing>[];
@@ -36,7 +29,7 @@ export interface PlanOptions<Reading, Writing> {
 }
 
 export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, Writing>): Promise<Plan> {
-  const { store, view, author, reconcilers, documents, deletions } = options;
+  const { dryRun, view, author, reconcilers, documents, deletions } = options;
   const overlay = new OverlayView(view, `${author.user} through ${author.via}`);
   const wanted = new Set<string>();
   const outcomes: Outcomes = new Map();
@@ -49,14 +42,14 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
   };
   if (documents.length + deletions.length === 0) {
     for (const reconciler of reconcilers) {
-      for (const key of keysOf(reconciler, view)) wanted.add(`${reconciler.kind} ${key}`);
+      for (const key of allKeys(reconciler, view)) wanted.add(`${reconciler.kind} ${key}`);
     }
   } else {
     const writes: Write[] = [
       ...documents.map((document): Write => ({ verb: 'apply', document, manager: options.manager })),
       ...deletions.map((reference): Write => ({ verb: 'delete', reference })),
     ];
-    for (const { outcome, document } of await store.write(writes, author, { dryRun: true })) {
+    for (const { outcome, document } of await dryRun(writes, author)) {
       if (outcome === 'deleted') overlay.remove({ kind: document.kind, name: document.metadata.name });
       else overlay.put(document);
       const isGone = outcome === 'deleted' || outcome === 'deleting';

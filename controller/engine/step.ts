@@ -33,6 +33,7 @@ export function publicStep(step: Step): Step {
     impact: step.impact,
     because: step.because,
     message: step.message,
+    ...(step.held ? { held: step.held } : {}),
     ...(step.knownLater ? { knownLater: step.knownLater } : {}),
     ...(step.regarding ? { regarding: step.regarding } : {}),
   };

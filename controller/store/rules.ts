@@ -4,7 +4,7 @@
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
-import { pointerToField } from './json.ts';
+import { isObject, pointerToField } from './json.ts';
 import type { Wanted } from './manifest.ts';
 import { conflict, invalid, textOf } from './refusals.ts';
 import { keepHidden } from './secrets.ts';
@@ -18,6 +18,8 @@ export interface Setting {
   now: string;
   uuid(): string;
   validate(manifest: Manifest): FieldProblem[];
+  /** As the transaction has it: with what was written before in it. */
+  list(kind: string): readonly Document[];
 }
 
 /** Validates what would be stored, after markers of hidden values are replaced in its spec. */
@@ -93,4 +95,38 @@ export function checkNotDeleting(present: Document): void {
   if (present.metadata.deletionTimestamp !== undefined) {
     throw conflict(present, 'is being deleted; wait until it is gone');
   }
+}
+
+/** Whether a merge patch sets nothing but annotations by which people may ask for something. */
+export function checkRequest({ definition }: Setting, patch: unknown): boolean {
+  const allowed = definition.requests;
+  if (allowed === undefined || !isObject(patch)) return false;
+  const { metadata, ...others } = patch;
+  if (Object.keys(others).length > 0 || !isObject(metadata)) return false;
+  const { annotations, resourceVersion: _version, ...more } = metadata;
+  if (Object.keys(more).length > 0 || !isObject(annotations)) return false;
+  return Object.keys(annotations).every((name) => allowed.includes(name));
+}
+
+/** Most users that a refusal names. */
+const MOST_NAMED = 10;
+
+/** Throws Conflict where a person deletes what others still use; names them. */
+export function checkUnused(setting: Setting, present: Document): void {
+  const { definition, author } = setting;
+  if (definition.usedBy === undefined || author.via === 'controller') return;
+  const { kind, field, remedy } = definition.usedBy;
+  const users = setting.list(kind).filter((user) => user.spec[field] === present.metadata.name);
+  if (users.length === 0) return;
+  const named = users.slice(0, MOST_NAMED).map((user) => textOf(ownerOf(user) ?? referenceOf(user)));
+  const more = users.length > MOST_NAMED ? ` and ${users.length - MOST_NAMED} more` : '';
+  throw conflict(present, `is in use by ${named.join(', ')}${more}: ${remedy}, then delete it`);
+}
+
+function ownerOf(document: Document): Reference | undefined {
+  return document.metadata.ownerReferences?.find((reference) => reference.controller);
+}
+
+function referenceOf({ kind, metadata }: Document): Reference {
+  return { kind, name: metadata.name };
 }

@@ -81,6 +81,14 @@ export class Transaction {
     return this.pending.has(key) ? this.pending.get(key) : this.around.documents.get(kind, name);
   }
 
+  private list(kind: string): Document[] {
+    const kept = this.around.documents
+      .all(kind)
+      .filter(({ metadata }) => !this.pending.has(`${kind}/${metadata.name}`));
+    const written = [...this.pending.values()].filter((document) => document?.kind === kind);
+    return [...kept, ...(written as Document[])];
+  }
+
   private remember({ type, document }: LoggedChange): void {
     const key = `${document.kind}/${document.metadata.name}`;
     this.pending.set(key, type === 'DELETED' ? undefined : document);
@@ -90,7 +98,8 @@ export class Transaction {
     const reference = 'document' in write ? manifestReference(write.document) : write.reference;
     const definition = this.definition(reference, 'document' in write);
     const { validate, uuid } = this.around;
-    const setting: Setting = { definition, author, now: this.now, uuid, validate };
+    const list = (kind: string) => this.list(kind);
+    const setting: Setting = { definition, author, now: this.now, uuid, validate, list };
     const present = this.get(reference.kind, reference.name);
     if (write.verb === 'apply') return this.apply(setting, present, write);
     const decision = decide(setting, present, reference, write);

@@ -14,6 +14,8 @@ import {
   checkManifest,
   checkNotDeleting,
   checkPreconditions,
+  checkRequest,
+  checkUnused,
   checkWriter,
   type Setting,
 } from './rules.ts';
@@ -89,7 +91,8 @@ export function patch(
   present: Document,
   write: { type: 'json' | 'merge'; patch: Json; resourceVersion?: string },
 ): Decision {
-  checkWriter(setting, present.metadata.name, present);
+  const isRequest = write.type === 'merge' && checkRequest(setting, write.patch);
+  if (!isRequest) checkWriter(setting, present.metadata.name, present);
   checkPreconditions(present, write);
   const before: JsonObject = { ...present };
   const after = patched(present, () =>
@@ -137,6 +140,7 @@ export function remove(
   const { metadata } = present;
   checkWriter(setting, metadata.name, present);
   checkPreconditions(present, write);
+  checkUnused(setting, present);
   if (metadata.annotations?.[ANNOTATION.keep] === 'true') {
     throw new StoreError(
       'Forbidden',

@@ -12,23 +12,29 @@
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
-import type { ContainerSpec, RegistryAuth } from '../drivers/docker/index.ts';
-import type { ProbeTarget } from '../drivers/probe/index.ts';
+import { inSubnet, type Network } from '../container/address.ts';
+import { sameJson } from '../container/canonical.ts';
 import {
   canonicalSettings,
   containerName,
   containerSpec,
+  digest,
   settingsDifferences,
   settingsHash,
-} from './container.ts';
-import type { AppHave, SeenContainer } from './observe.ts';
+} from '../container/description.ts';
+import { isUp, type SeenContainer } from '../container/seen.ts';
+import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
+import type { ProbeTarget } from '../drivers/probe/index.ts';
+import type { AppHave } from './observe.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
 export type AppWork =
-  | { type: 'LeaseAddress'; uid: string; network: { subnet: string; gateway: string } }
+  | { type: 'LeaseAddress'; uid: string; network: Network }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
+  | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
+  | { type: 'DeleteBinding'; name: string; data: boolean }
   | { type: 'CreateFolders'; folders: readonly string[] }
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
@@ -87,23 +93,18 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
   if (obstacle(want, have) ?? waitsFor(want, have)) return [];
   const steps: AppStep[] = [];
-  if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
+  if (have.address === undefined || !inSubnet(have.address, want.network))
+    steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
+  steps.push(...applyBindings(want));
   if (want.app.state === 'stopped')
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
-  return [...steps, ...containerSteps(want, have), ...removeVolumes(want, have, 'drift')];
-}
-
-function inSubnet(address: string, { network }: AppWant): boolean {
-  if (!network) return true;
-  const [base = '', bits = '32'] = network.subnet.split('/');
-  const mask = (text: string) => {
-    const value = text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-    return Math.floor(value / 2 ** (32 - Number(bits)));
-  };
-  return mask(address) === mask(base);
+  // What runs goes on; a container for what is not there yet would only end again and again.
+  if (want.addons.waiting) return steps;
+  steps.push(...containerSteps(want, have), ...removeVolumes(want, have, 'drift'));
+  return [...steps, ...deleteBindings(want, 'the App asks for it no more')];
 }
 
 function step(
@@ -171,6 +172,55 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
   );
 }
 
+function applyBindings(want: AppWant): AppStep[] {
+  return want.addons.bindings.flatMap(({ manifest, found }) => {
+    const wanted = manifest.spec as Record<string, Json>;
+    const present = found?.spec as Record<string, Json> | undefined;
+    const fields = Object.keys({ ...present, ...wanted }).filter(
+      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
+    );
+    if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
+    const { name } = manifest.metadata;
+    const reasons = found
+      ? fields.flatMap((field) =>
+          because(want, `binding.${field}`, present?.[field] ?? null, wanted[field] ?? null),
+        )
+      : because(want, 'binding', null, name);
+    return [
+      step(
+        { type: 'ApplyBinding', owner: want.document, binding: manifest },
+        {
+          target: `binding/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'ask for'} the account in addon/${String(wanted['addon'])}`,
+          because: reasons,
+          child: { apply: manifest },
+          knownLater: ['credentials'],
+        },
+      ),
+    ];
+  });
+}
+
+function deleteBindings(want: AppWant, cause: string): AppStep[] {
+  const data = want.deleting && want.deleteData;
+  return want.addons.unwanted
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map(({ metadata: { name } }) =>
+      step(
+        { type: 'DeleteBinding', name, data },
+        {
+          target: `binding/${name}`,
+          action: 'delete',
+          impact: data ? 'data-loss' : 'none',
+          message: data ? `give up ${name} with its data` : `give up ${name}; its data is kept`,
+          because: because(want, 'binding', name, null, cause),
+          child: { delete: { kind: 'Binding', name } },
+        },
+      ),
+    );
+}
+
 function causeOfSite(want: AppWant): string {
   return isFresh(want) ? want.cause() : 'drift';
 }
@@ -178,17 +228,6 @@ function causeOfSite(want: AppWant): string {
 /** The status does not speak of this generation yet. */
 function isFresh({ document }: AppWant): boolean {
   return document.status?.observedGeneration !== document.metadata.generation;
-}
-
-function sameJson(a: Json | undefined, b: Json | undefined): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(value: Json | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'undefined';
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonical(entry)}`).join(',')}}`;
 }
 
 function createFolders(want: AppWant, have: AppHave): AppStep[] {
@@ -245,6 +284,7 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   const others = have.containers.filter((container) => container !== current);
   const steps: AppStep[] = [];
   const replaced = others.find(isUp) ?? others[0];
+  const unasked = replaced !== undefined && isUnasked(want, have, settings, replaced);
   const reasons = current && !replaced ? [] : containerReasons(want, have, settings, replaced);
   const target = `container/${containerName(name)}`;
   if (!current) {
@@ -275,7 +315,38 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
     const work: AppWork = { type: 'RenameContainer', uid, hash, name: containerName(name) };
     steps.push(step(work, { target, message: 'give it the name of the App', because: reason }));
   }
-  return steps;
+  return unasked ? steps.map((one) => ({ ...one, held: 'upgrade' })) : steps;
+}
+
+/** Digest of what documents say of the container, and of what was settled for them: the image and the address. */
+export function askedFor(want: AppWant, have: AppHave): string {
+  return digest(JSON.stringify([want.asked, have.image?.id, have.address]), 24);
+}
+
+/** What documents and Docker decide. A difference in any of these is never Holdfast's own doing. */
+const SETTLED = /^(env\.|image$|address$|network$|command$|dns$)/;
+
+/** It serves, and another one is wanted only because Holdfast or the machine is another than when it was made. */
+function isUnasked(
+  want: AppWant,
+  have: AppHave,
+  settings: Record<string, Json> | undefined,
+  old: SeenContainer,
+): boolean {
+  if (!settings || !isUp(old) || hasDrifted(old, want, have)) return false;
+  const before = want.document.status?.container?.asked;
+  if (before !== undefined) return before === askedFor(want, have);
+  // Made by a Holdfast that did not keep the digest.
+  return (
+    old.generation === String(want.document.metadata.generation) &&
+    settingsDifferences(old.settings, settings).every(({ field }) => !SETTLED.test(field))
+  );
+}
+
+function unaskedCause(have: AppHave, old: SeenContainer): string {
+  const [from, to] = [old.labels[LABEL.version], have.inputs?.maker?.version ?? ''];
+  if (from === to) return 'a change of this machine';
+  return `an upgrade of Holdfast (${from ?? 'an earlier version'} to ${to})`;
 }
 
 interface Start {
@@ -393,11 +464,6 @@ function removeVolumes(want: AppWant, { leftVolumes: names }: AppHave, cause: st
   ];
 }
 
-/** Running, or kept running by Docker, or frozen. */
-export function isUp({ state }: SeenContainer): boolean {
-  return state === 'running' || state === 'restarting' || state === 'paused';
-}
-
 function runningFirst(a: SeenContainer, b: SeenContainer): number {
   return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
 }
@@ -419,6 +485,17 @@ function networkDrift(
   return found === have.address ? undefined : { found: found ?? 'not connected' };
 }
 
+function causeOfOther(
+  want: AppWant,
+  have: AppHave,
+  settings: Record<string, Json>,
+  old: SeenContainer,
+): string {
+  if (isUnasked(want, have, settings, old)) return unaskedCause(have, old);
+  const isOfThis = old.generation === String(want.document.metadata.generation);
+  return isOfThis ? 'drift or a reference' : want.cause();
+}
+
 /** Why the container that is there does not do. */
 function containerReasons(
   want: AppWant,
@@ -431,8 +508,7 @@ function containerReasons(
     return because(want, 'container', null, containerName(want.document.metadata.name), cause);
   }
   if (!settings) return because(want, 'image', old.image, want.app.image);
-  const cause =
-    old.generation === String(want.document.metadata.generation) ? 'drift or a reference' : want.cause();
+  const cause = causeOfOther(want, have, settings, old);
   const changed = settingsDifferences(old.settings, settings).map((difference) => ({ ...difference, cause }));
   const drifted = old.drift.map((difference) => ({ ...difference, cause: 'drift' }));
   const network = networkDrift(old, want, have);
@@ -492,7 +568,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
-  steps.push(...removeVolumes(want, have, cause));
+  steps.push(...removeVolumes(want, have, cause), ...deleteBindings(want, cause));
   if (have.address !== undefined) {
     const reason = gone('status.address', have.address);
     steps.push(

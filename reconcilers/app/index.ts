@@ -1,6 +1,7 @@
 /** The reconciler of App: from a document to a container that serves, and stays that way. */
 import type { Reconciler, View } from '../../controller/engine/contract.ts';
 import { condition, type Document } from '../../resources/document.ts';
+import { isWithin } from '../../resources/domain.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeApp } from './converge.ts';
 import { type AppStep, diffApp } from './diff.ts';
@@ -17,7 +18,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   // nginx is reloaded once.
   parallelism: 256,
   finalizer: APP_FINALIZER,
-  watches: ['App', 'Site', 'Secret', 'Platform'],
+  watches: ['App', 'Site', 'Binding', 'Secret', 'Platform', 'Domain'],
   key: ({ metadata }) => metadata.name,
   wakes,
   want: appWant,
@@ -36,16 +37,33 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
 function wakes(changed: Document, view: View): readonly string[] {
   const { kind, metadata } = changed;
   if (kind === 'Site') return [metadata.name];
+  if (kind === 'Binding') return [String(changed.spec['app'])];
   const apps = view.list('App');
   const waiting = (document: Document) => isWaiting(document);
   if (kind === 'App')
     return names(apps.filter((app) => app.metadata.name !== metadata.name && hasConflict(app)));
   if (kind === 'Platform') return names(apps);
-  return names(apps.filter((app) => waiting(app) || mentions(app, metadata.name)));
+  if (kind === 'Domain') return names(apps.filter((app) => waiting(app) || isIn(app, metadata.name)));
+  const binding = ofBinding(changed, view);
+  return [
+    ...(binding ? [String(binding.spec['app'])] : []),
+    ...names(apps.filter((app) => waiting(app) || mentions(app, metadata.name))),
+  ];
+}
+
+/** The Binding whose password a Secret holds. */
+function ofBinding({ metadata }: Document, view: View): Document | undefined {
+  const owner = metadata.ownerReferences?.find(({ kind }) => kind === 'Binding');
+  return owner && view.get('Binding', owner.name);
 }
 
 function names(documents: readonly Document[]): string[] {
   return documents.map(({ metadata }) => metadata.name);
+}
+
+function isIn(app: Document, domain: string): boolean {
+  const { domain: own, aliases } = app.spec as { domain?: string; aliases?: readonly string[] };
+  return own === domain || (aliases ?? []).some((alias) => isWithin(alias, domain));
 }
 
 function hasConflict(app: Document): boolean {

@@ -1,9 +1,10 @@
 /** What can honestly be said of an App from what was seen. Pure. Ready is true only for this generation, and only when it serves. */
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition } from '../../resources/document.ts';
-import { canonicalSettings, settingsHash } from './container.ts';
-import { type AppStep, isUp, obstacle, waitsFor } from './diff.ts';
-import { type AppHave, hasCrashed, type SeenContainer } from './observe.ts';
+import { canonicalSettings, settingsHash } from '../container/description.ts';
+import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
+import { type AppStep, askedFor, obstacle, waitsFor } from './diff.ts';
+import type { AppHave } from './observe.ts';
 import type { AppWant } from './want.ts';
 
 interface Verdict {
@@ -65,7 +66,10 @@ function verdict(
       `suspended with ${pending.length} steps to do, the first: ${pending[0]?.message ?? ''}`,
     );
   }
-  if (pending[0]) return no('Progressing', pending[0].message);
+  const due = pending.find(({ held }) => held === undefined);
+  if (due) return no('Progressing', due.message);
+  const { waiting } = want.addons;
+  if (waiting && want.app.state !== 'stopped') return no(waiting.reason, waiting.message);
   if (want.app.state === 'stopped')
     return { status: 'True', reason: 'Stopped', message: 'it is stopped, as wanted' };
   return serving(want, have, current);
@@ -134,6 +138,7 @@ function fields(
   const { document, app } = want;
   const before = document.status;
   const holds = !want.blocked && !want.waiting;
+  const isAsWanted = holds && isConverged(want, have, current, outcome);
   const asked = document.metadata.annotations?.[ANNOTATION.restartedAt];
   const restarted = asked !== undefined && restartIsDone(asked, current, outcome);
   return {
@@ -142,12 +147,24 @@ function fields(
     url: want.url,
     address: have.address,
     data: have.dataExists ? have.folder : undefined,
-    container: current ? containerFields(current, before?.container) : undefined,
+    container: current
+      ? containerFields(current, before?.container, isAsWanted ? askedFor(want, have) : undefined)
+      : undefined,
     image: have.image ? imageFields(app.image, have.image) : before?.image,
     rollout: rolloutFields(want, have, outcome),
     ...(holds ? { hosts: want.hosts, ports: app.tcpPorts.map(({ hostPort }) => hostPort) } : {}),
     ...(restarted ? { restartedAt: asked } : {}),
   };
+}
+
+function isConverged(
+  want: AppWant,
+  have: AppHave,
+  current: SeenContainer | undefined,
+  { pending, failure }: Outcome<AppStep>,
+): boolean {
+  if (failure || pending.length > 0 || !have.inputs || obstacle(want, have)) return false;
+  return current?.hash === settingsHash(canonicalSettings(have.inputs));
 }
 
 function restartIsDone(
@@ -163,11 +180,15 @@ function restartIsDone(
 function containerFields(
   { id, name, state, details }: SeenContainer,
   before: Record<string, unknown> | undefined,
+  asked: string | undefined,
 ): Record<string, unknown> {
-  if (!details) return { ...(before?.['id'] === id ? before : {}), id, name, state };
+  const known = before?.['id'] === id ? before : {};
+  const digest = asked ?? known['asked'];
+  const made = digest === undefined ? {} : { asked: digest };
+  if (!details) return { ...known, id, name, state, ...made };
   const crashed = details.exitCode !== 0 ? { exitCode: details.exitCode } : {};
   const started = details.startedAt === undefined ? {} : { startedAt: details.startedAt };
-  return { id, name, state, restarts: details.restartCount, ...started, ...crashed };
+  return { id, name, state, restarts: details.restartCount, ...started, ...crashed, ...made };
 }
 
 function imageFields(ref: string, image: NonNullable<AppHave['image']>): Record<string, unknown> {

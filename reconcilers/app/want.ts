@@ -4,16 +4,14 @@
  */
 import type { View } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition, type Document, type StatusBase } from '../../resources/document.ts';
-import { builtinDomain, fqdn } from '../../resources/domain.ts';
+import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
-import type {
-  AppSpec,
-  AppStatus,
-  PlatformSpec,
-  PlatformStatus,
-  SecretSpec,
-} from '../../resources/generated.ts';
+import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
+import { canonicalJson } from '../container/canonical.ts';
+import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
+import { secretValue } from '../secret-value.ts';
+import { type AddonsWant, addonsWant } from './addons.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -32,6 +30,12 @@ export interface AppWant {
   network?: { name: string; subnet: string; gateway: string };
   dns: readonly string[];
   env: Record<string, string>;
+  addons: AddonsWant;
+  /**
+   * Digest of all that documents say of the container, as they say it. While it stays the same and the container's settings
+   * do not, it is Holdfast or the machine that has changed, and nobody asked for another container.
+   */
+  asked: string;
   auth?: RegistryAuth;
   /** Cannot go on until a person changes something: conflicts. Nothing is changed. */
   blocked?: Obstacle;
@@ -60,15 +64,16 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const platform = view.get('Platform', 'platform');
   const platformSpec = (platform?.spec ?? {}) as PlatformSpec;
   const network = (platform?.status as PlatformStatus | undefined)?.network;
-  const domain = builtinDomain(app.domain);
-  const host = domain ? fqdn(app.location, domain.zone) : undefined;
+  const domain = domainFacts(view, app.domain);
+  const host = domain ? fqdn(app.location, domain.name) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
-  const blocked = conflict(document, app, host, view, platformSpec);
-  const waiting = waitsFor(app, host, platform, environment.missing, credentials.missing);
+  const addons = addonsWant(document, app, view);
+  const blocked = conflict(document, app, host, view, platformSpec) ?? addons.unavailable;
+  const waiting = waitsFor(app, domain, platform, environment.missing, credentials.missing);
   return {
     document,
     app,
@@ -77,7 +82,20 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(url === undefined ? {} : { url }),
     ...(isNetwork(network) ? { network } : {}),
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
-    env: { ...platformEnv(host, domain?.zone, port), ...portEnv(app), ...environment.values },
+    env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
+    addons,
+    // Whatever else of other documents comes into the container belongs in here, too.
+    asked: digest(
+      canonicalJson([
+        document.spec,
+        environment.values,
+        platformSpec.network?.dns ?? [],
+        [network?.name ?? '', network?.subnet ?? ''],
+        url ?? '',
+        ...(app.servers.length > 0 ? [addons.env, addons.hosts] : []),
+      ]),
+      24,
+    ),
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
@@ -97,11 +115,11 @@ function isNetwork(
 /** The names that packages of the older platform read, and their prefixed twins. */
 function platformEnv(
   host: string | undefined,
-  zone: string | undefined,
+  domain: string | undefined,
   httpsPort: number,
 ): Record<string, string> {
   const origin = (name: string | undefined) => (name === undefined ? '' : originOf(name, httpsPort));
-  const console = origin(zone === undefined ? undefined : fqdn('my', zone));
+  const console = origin(domain === undefined ? undefined : fqdn('my', domain));
   const values = {
     WEBADMIN_ORIGIN: console,
     API_ORIGIN: console,
@@ -134,14 +152,6 @@ function resolveEnv(app: EffectiveApp, view: View): { values: Record<string, str
   return { values };
 }
 
-/** A key's value, from stringData or data; undefined where the Secret or the key is missing. */
-function secretValue(secret: Document | undefined, key: string): string | undefined {
-  const spec = (secret?.spec ?? {}) as SecretSpec;
-  if (spec.stringData && Object.hasOwn(spec.stringData, key)) return spec.stringData[key];
-  if (!spec.data || !Object.hasOwn(spec.data, key)) return undefined;
-  return Buffer.from(spec.data[key] ?? '', 'base64').toString('utf8');
-}
-
 function registryAuth(app: EffectiveApp, view: View): { auth?: RegistryAuth; missing?: string } {
   if (app.imagePullSecret === undefined) return {};
   const secret = view.get('Secret', app.imagePullSecret);
@@ -156,15 +166,16 @@ function registryAuth(app: EffectiveApp, view: View): { auth?: RegistryAuth; mis
 
 function waitsFor(
   app: EffectiveApp,
-  host: string | undefined,
+  domain: DomainFacts | undefined,
   platform: Document | undefined,
   missingEnv: string | undefined,
   missingCredentials: string | undefined,
 ): Obstacle | undefined {
-  if (host === undefined) {
+  if (!domain) {
     const message = `waits for domain/${app.domain}, which does not exist; the built-in domain is localhost`;
     return { reason: 'ReferenceNotFound', message };
   }
+  if (domain.waitsFor) return domain.waitsFor;
   const missing = missingEnv ?? missingCredentials;
   if (missing !== undefined)
     return { reason: 'ReferenceNotFound', message: `waits for ${missing}; apply that Secret` };
@@ -181,8 +192,8 @@ function waitsFor(
 function claims(view: View): Claims {
   const apps = ([...view.list('App')] as AppDocument[]).sort(byAge).map((document) => {
     const app = memoized(document);
-    const domain = builtinDomain(app.domain);
-    const hosts = domain ? [fqdn(app.location, domain.zone), ...app.aliases] : [];
+    const domain = domainFacts(view, app.domain);
+    const hosts = domain ? [fqdn(app.location, domain.name), ...app.aliases] : [];
     return { document, hosts, ports: app.tcpPorts.map(({ hostPort }) => hostPort) };
   });
   const hosts = new Map<string, string>();
@@ -229,7 +240,7 @@ function conflict(
 ): Obstacle | undefined {
   if (document.metadata.deletionTimestamp) return undefined;
   const { name } = document.metadata;
-  const { hosts, ports } = view.derived(CLAIMS, ['App#status'], claims);
+  const { hosts, ports } = view.derived(CLAIMS, ['App#status', 'Domain'], claims);
   for (const wanted of host === undefined ? [] : [host, ...app.aliases]) {
     const holder = hosts.get(wanted);
     if (holder === undefined || holder === name) continue;

@@ -13,6 +13,7 @@ import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
 import type { Manifest } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
+import { report } from './report.ts';
 
 const author: Author = { user: 'bench', via: 'api' };
 const WRITERS = 64;
@@ -37,11 +38,6 @@ async function perSecond(count: number, run: () => Promise<void> | void): Promis
   const start = performance.now();
   await run();
   return (count / (performance.now() - start)) * 1_000;
-}
-
-function report(what: string, figure: number, unit: string, beside?: { figure: number; what: string }): void {
-  const ratio = beside === undefined ? '' : `  ${(figure / beside.figure).toFixed(2)} x ${beside.what}`;
-  console.log(`${what.padEnd(44)} ${figure.toFixed(figure < 100 ? 2 : 0).padStart(9)} ${unit}${ratio}`);
 }
 
 /** Inserts of the same size, `group` to a transaction. */

@@ -86,6 +86,7 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
       network: { name: `${under.run}-net`, address: `${under.subnet}.${count + 10}` },
       dns: [`${under.subnet}.1`],
       dnsSearch: ['.'],
+      hosts: { database: `${under.subnet}.200` },
       mounts: [],
       ports: [],
       readOnlyRoot: true,

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { diffApp } from '../../reconcilers/app/diff.ts';
+import { askedFor, diffApp } from '../../reconcilers/app/diff.ts';
 import type { AppHave } from '../../reconcilers/app/observe.ts';
 import type { AppWant } from '../../reconcilers/app/want.ts';
 import { ANNOTATION } from '../../resources/document.ts';
@@ -284,6 +284,102 @@ for (const row of rows) {
         row.because,
       );
     if (row.causes) assert.equal([...new Set(reasons.map(({ cause }) => cause))], row.causes);
+  });
+}
+
+/** What another Holdfast would have made for the same documents. */
+function byOther(
+  have: AppHave,
+  change: { without?: string; version?: string; generation?: string } = {},
+): AppHave {
+  const container = makeContainer(have, { id: 'old000000000', hash: 'other' });
+  const settings = JSON.parse(container.settings ?? '{}') as Record<string, unknown>;
+  const field = change.without ?? 'image';
+  delete settings[field];
+  const version = change.version === undefined ? {} : { 'dev.holdfast.version': change.version };
+  const labels = { ...container.labels, ...version };
+  const generation = change.generation ?? '1';
+  return {
+    ...have,
+    ...(have.inputs
+      ? { inputs: { ...have.inputs, maker: { stateFolder: '/state', version: '2.0.0' } } }
+      : {}),
+    containers: [{ ...container, generation, labels, settings: JSON.stringify(settings) }],
+  };
+}
+
+const asked = (want: WantChange = {}): string => {
+  const made = makeWant(want);
+  return askedFor(made, makeHave(made));
+};
+
+const memory = { memoryLimit: '256Mi' } as never;
+const upgrades: {
+  name: string;
+  want?: WantChange;
+  have: (have: AppHave) => AppHave;
+  held: boolean;
+  cause: string;
+}[] = [
+  {
+    name: 'what a new Holdfast alone wants waits',
+    want: { spec: memory, status: { container: { asked: asked({ spec: memory }) } } },
+    have: (have) => byOther(have, { without: 'memory', version: '1.0.0' }),
+    held: true,
+    cause: 'an upgrade of Holdfast (1.0.0 to 2.0.0)',
+  },
+  {
+    name: 'what the machine alone wants waits, such as a profile that was loaded',
+    want: { status: { container: { asked: asked() } } },
+    have: (have) => {
+      const other = byOther(have, { version: '2.0.0', without: 'none' });
+      const inputs = { ...other.inputs, apparmorProfile: 'docker-holdfast-app' } as AppHave['inputs'];
+      return { ...other, ...(inputs ? { inputs } : {}) };
+    },
+    held: true,
+    cause: 'a change of this machine',
+  },
+  {
+    name: 'a container from before the digest was kept waits, where nothing of it comes from documents',
+    want: { spec: memory },
+    have: (have) => byOther(have, { without: 'memory' }),
+    held: true,
+    cause: 'an upgrade of Holdfast (an earlier version to 2.0.0)',
+  },
+  {
+    name: 'such a container is replaced where the image is another one',
+    have: (have) => byOther(have, { without: 'image' }),
+    held: false,
+    cause: 'drift or a reference',
+  },
+  {
+    name: 'what a person changed does not wait',
+    want: { generation: 2, status: { container: { asked: 'of the generation before' } } },
+    have: (have) => byOther(have, { version: '1.0.0' }),
+    held: false,
+    cause: 'generation 2 by root through cli',
+  },
+  {
+    name: 'one that does not serve any more is made anew at once',
+    want: { status: { container: { asked: asked() } } },
+    have: (have) => {
+      const other = byOther(have, { version: '1.0.0' });
+      return { ...other, containers: other.containers.map((one) => ({ ...one, state: 'exited' as const })) };
+    },
+    held: false,
+    cause: 'drift or a reference',
+  },
+];
+for (const row of upgrades) {
+  test(`upgrade: ${row.name}`, () => {
+    const want = makeWant(row.want);
+    const steps = diffApp(want, row.have(makeHave(want)));
+    assert.ok(steps.length > 0);
+    assert.equal(
+      steps.map(({ held }) => held === 'upgrade'),
+      steps.map(() => row.held),
+    );
+    assert.is(steps[0]?.because[0]?.cause, row.cause);
   });
 }
 

@@ -1,16 +1,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freeAddresses } from '../../reconcilers/container/address.ts';
 import {
   type ContainerInputs,
   canonicalSettings,
   containerSpec,
   settingsDifferences,
   settingsHash,
-} from '../../reconcilers/app/container.ts';
-import { freeAddresses } from '../../reconcilers/app/observe.ts';
+} from '../../reconcilers/container/description.ts';
 
 const plain: ContainerInputs = {
-  app: { name: 'wiki', uid: 'uid', generation: 1 },
+  owner: { kind: 'App', name: 'wiki', uid: 'uid', generation: 1 },
   imageId: 'sha256:one',
   env: { B: '2', A: '1' },
   network: 'holdfast',
@@ -35,13 +35,27 @@ const fixtures: [string, ContainerInputs, string][] = [
   ],
 ];
 
+/** Of 0.1.0: everything that can be said of a container at once. */
+const whole: ContainerInputs = {
+  ...plain,
+  command: ['serve', '--all'],
+  dns: ['10.213.0.1', '1.1.1.1'],
+  data: [...plain.data, { path: '/srv/more', folder: '/state/apps/wiki/volumes/srv-more' }],
+  ports: [...plain.ports, { containerPort: 25, hostPort: 2525 }],
+  pidsLimit: 64,
+  apparmorProfile: 'docker-holdfast-app',
+  maker: { stateFolder: '/state', version: '0.1.0' },
+};
+fixtures.push(['everything at once', whole, 'f84dfa735ad35d79e3c3bb5b']);
+
 for (const [name, inputs, hash] of fixtures) {
   test(`the same wanted state keeps its label: ${name}`, () => assert.is(hashOf(inputs), hash));
 }
 
 const same: [string, Partial<ContainerInputs>][] = [
   ['the order of variables', { env: { A: '1', B: '2' } }],
-  ['the generation alone', { app: { name: 'wiki', uid: 'uid', generation: 7 } }],
+  ['another version of Holdfast', { maker: { stateFolder: '/state', version: '9.0.0' } }],
+  ['the generation alone', { owner: { kind: 'App', name: 'wiki', uid: 'uid', generation: 7 } }],
 ];
 for (const [name, change] of same) {
   test(`${name} is no reason for another container`, () =>

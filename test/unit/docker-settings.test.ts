@@ -220,7 +220,14 @@ test('a second network is a difference', () => {
 });
 
 test('a container is rendered as the engine wants it', () => {
-  const rendered = renderContainer(exampleSpec({ mounts: [volume], ports: [port], apparmorProfile: 'p' }));
+  const rendered = renderContainer(
+    exampleSpec({
+      mounts: [volume],
+      ports: [port],
+      apparmorProfile: 'p',
+      hosts: { postgresql: '10.99.0.7' },
+    }),
+  );
   assert.equal(rendered.HostConfig, {
     Memory: 134217728,
     MemorySwap: 268435456,
@@ -233,6 +240,7 @@ test('a container is rendered as the engine wants it', () => {
     SecurityOpt: ['no-new-privileges:true', 'apparmor=p'],
     Dns: ['10.99.0.1'],
     DnsSearch: ['.'],
+    ExtraHosts: ['postgresql:10.99.0.7'],
     Mounts: [
       {
         Source: 'v',

@@ -13,6 +13,7 @@ export function exampleSpec(changes: Partial<ContainerSpec> = {}): ContainerSpec
     network: { name: 'holdfast', address: '10.99.0.10' },
     dns: ['10.99.0.1'],
     dnsSearch: ['.'],
+    hosts: {},
     mounts: [],
     ports: [],
     readOnlyRoot: true,

@@ -1,8 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { AnyReconciler, View } from '../../controller/engine/contract.ts';
+import { allKeys } from '../../controller/engine/keys.ts';
 import { makePlan } from '../../controller/engine/plan.ts';
 import { classifyFailure } from '../../reconcilers/failure.ts';
-import { API_VERSION } from '../../resources/document.ts';
+import { API_VERSION, type Document } from '../../resources/document.ts';
 import { makeToys, ReconcileError, ROOT, type Toys } from '../support/toys.ts';
 
 const test = suite<{ toys: Toys }>('engine');
@@ -33,6 +35,19 @@ test('looking again at what is well writes nothing and calls nothing', async ({ 
   assert.is(toys.world.calls.length, calls);
 });
 
+test('keys that are always looked at need no document', async ({ toys }) => {
+  await toys.apply('a', { color: 'red' });
+  const reconciler = { kind: 'Thing', key: ({ metadata }: Document) => metadata.name } as AnyReconciler<
+    unknown,
+    unknown
+  >;
+  const { view } = toys.engine;
+  assert.equal([...allKeys(reconciler, view)], ['a']);
+  assert.equal([...allKeys({ ...reconciler, always: ['shared'] }, view)], ['a', 'shared']);
+  const always = (seen: View) => seen.list('Thing').map(({ metadata }) => `@${metadata.name}`);
+  assert.equal([...allKeys({ ...reconciler, always }, view)], ['a', '@a']);
+});
+
 test('the same step for another reason is another event', async ({ toys }) => {
   await toys.apply('a', { color: 'red' });
   await toys.settle();
@@ -59,6 +74,31 @@ test('drift that nobody announced is repaired by the next resync', async ({ toys
   toys.world.boxes.set('a', 'mud');
   await toys.pass(301_000);
   assert.is(toys.world.boxes.get('a'), 'red');
+});
+
+test('a step that a new Holdfast wants waits, is shown, and goes when it is approved', async ({ toys }) => {
+  await toys.apply('a', { color: 'red', held: true });
+  await toys.pass(700_000);
+  assert.equal(toys.world.calls, []);
+  const waiting = toys.thing('a')?.status?.conditions?.find(({ type }) => type === 'Reconciling');
+  assert.is(waiting?.reason, 'UpgradePending');
+  assert.match(waiting?.message ?? '', /holdfast approve: paint a \(color, because of a test\)/);
+  const approve = async () => {
+    const annotations = { 'holdfast.dev/approvedAt': new Date(toys.clock.now()).toISOString() };
+    const metadata = { name: 'a', annotations };
+    const document = { apiVersion: API_VERSION, kind: 'Thing', metadata, spec: { color: 'red', held: true } };
+    await toys.store.write([{ verb: 'apply', document, manager: 'approve' }], ROOT);
+    await toys.settle();
+  };
+  await approve();
+  assert.equal(toys.world.calls, ['paint a red']);
+  assert.is(toys.ready('a').status, 'True');
+  // What comes later needs its own approval.
+  toys.world.boxes.set('a', 'mud');
+  await toys.pass(700_000);
+  assert.equal(toys.world.calls, ['paint a red']);
+  await approve();
+  assert.equal(toys.world.calls, ['paint a red', 'paint a red']);
 });
 
 test('a failure is told, tried again with growing pauses, and forgotten when it goes well', async ({
@@ -225,7 +265,7 @@ test('a plan names the steps that the events name afterwards, and changes nothin
     spec: { color: 'blue', big: true },
   }));
   const plan = await makePlan({
-    store: toys.store,
+    dryRun: (writes, by) => toys.store.write(writes, by, { dryRun: true }),
     view: toys.engine.view,
     reading: toys.world,
     reconcilers: toys.reconcilers,

@@ -31,6 +31,7 @@ test('a plain image gets every default', () => {
     dns: [],
     pidsLimit: 4096,
     addons: [],
+    servers: [],
     imagePullSecret: undefined,
   });
 });
@@ -94,6 +95,41 @@ const rows: [name: string, spec: AppSpec, expected: Partial<EffectiveApp>][] = [
     'localstorage is the data folder',
     { manifest: { ...PACKAGE, addons: { redis: {}, localstorage: {} } } },
     { mounts: [{ path: '/app/data', folder: 'data' }], addons: ['redis', 'localstorage'] },
+  ],
+  [
+    'a package is given the default Addon of each type, and a redis of its own',
+    { manifest: { ...PACKAGE, addons: { mysql: { multipleDatabases: true }, redis: {}, ldap: {} } } },
+    {
+      addons: ['mysql', 'redis', 'ldap'],
+      servers: [
+        { type: 'mysql', addon: 'mysql', options: { multipleDatabases: true } },
+        { type: 'redis', addon: 'redis-wiki', options: {} },
+      ],
+    },
+  ],
+  [
+    'a person chooses which Addon',
+    {
+      manifest: { ...PACKAGE, addons: { postgresql: {} } },
+      addons: { postgresql: { addon: 'postgresql-16' } },
+    },
+    { servers: [{ type: 'postgresql', addon: 'postgresql-16', options: {} }] },
+  ],
+  [
+    'a plain image is given what its addons say',
+    { ...PLAIN, addons: { postgresql: {} } },
+    {
+      addons: ['postgresql'],
+      servers: [{ type: 'postgresql', addon: 'postgresql', options: {} }],
+    },
+  ],
+  [
+    'sign-on that is optional can be left out',
+    {
+      manifest: { ...PACKAGE, optionalSso: true, addons: { ldap: {}, oauth: {}, sendmail: {} } },
+      sso: false,
+    },
+    { addons: ['sendmail'] },
   ],
   [
     'volumes are folders of the data',

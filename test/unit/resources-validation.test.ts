@@ -19,6 +19,12 @@ function platform(spec: unknown, name = 'platform'): unknown {
   return { apiVersion: 'holdfast.dev/v1', kind: 'Platform', metadata: { name }, spec };
 }
 
+function domain(name: string, spec: unknown): unknown {
+  return { apiVersion: 'holdfast.dev/v1', kind: 'Domain', metadata: { name }, spec };
+}
+
+const MANUAL = { provider: 'manual' };
+
 const PACKAGE = { dockerImage: 'example/wiki:1', httpPort: 8000 };
 
 const valid: [string, unknown][] = [
@@ -41,6 +47,15 @@ const valid: [string, unknown][] = [
     'a Platform without a spec',
     { apiVersion: 'holdfast.dev/v1', kind: 'Platform', metadata: { name: 'platform' } },
   ],
+  ['a domain', domain('example.com', MANUAL)],
+  ['a domain under a suffix of two parts', domain('example.co.uk', MANUAL)],
+  ['a domain of an ending that nobody sells', domain('home.internal', MANUAL)],
+  ['a domain under a private suffix', domain('me.github.io', MANUAL)],
+  ['a subdomain in the zone above it', domain('apps.example.com', { ...MANUAL, zone: 'example.com' })],
+  [
+    'a domain with credentials',
+    domain('example.com', { provider: 'route53', credentials: { secret: 'aws' } }),
+  ],
   ['subnets', platform({ network: { pool: ['10.86.0.0/16', '172.31.0.0/20'] } })],
 ];
 
@@ -49,6 +64,55 @@ for (const [name, manifest] of valid) {
 }
 
 const invalid: [name: string, manifest: unknown, pointer: string, message: RegExp, suggestion?: string][] = [
+  ['a public suffix as a domain', domain('co.uk', MANUAL), '/metadata/name', /such as example\.co\.uk/],
+  ['a private suffix as a domain', domain('github.io', MANUAL), '/metadata/name', /nobody's own/],
+  ['a top level as a domain', domain('com', MANUAL), '/metadata/name', /can be registered/],
+  ['the built-in domain', domain('localhost', MANUAL), '/metadata/name', /built in/],
+  ['an address as a domain', domain('192.0.2.1', MANUAL), '/metadata/name', /IP address/],
+  ['a domain in capitals', domain('Example.com', MANUAL), '/metadata/name', /must be a host name/],
+  [
+    'a zone that does not cover the domain',
+    domain('example.com', { ...MANUAL, zone: 'example.org' }),
+    '/spec/zone',
+    /must be example\.com or a domain above it/,
+  ],
+  [
+    'a zone that is a public suffix',
+    domain('example.co.uk', { ...MANUAL, zone: 'co.uk' }),
+    '/spec/zone',
+    /can be registered/,
+  ],
+  [
+    'a provider without its credentials',
+    domain('example.com', { provider: 'cloudflare' }),
+    '/spec/credentials',
+    /is required for cloudflare/,
+  ],
+  [
+    'credentials where there are none',
+    domain('example.com', { ...MANUAL, credentials: { secret: 'x' } }),
+    '/spec/credentials',
+    /does not belong to manual/,
+  ],
+  [
+    'a misspelt provider',
+    domain('example.com', { provider: 'cloudfare', credentials: { secret: 'x' } }),
+    '/spec/provider',
+    /must be/,
+    'cloudflare',
+  ],
+  [
+    'a custom certificate that is not named',
+    domain('example.com', { ...MANUAL, tls: { issuer: 'custom' } }),
+    '/spec/tls/certificate',
+    /is required with issuer custom/,
+  ],
+  [
+    'a wildcard over port 80',
+    domain('example.com', { ...MANUAL, tls: { wildcard: true, acme: { challenge: 'http-01' } } }),
+    '/spec/tls/acme/challenge',
+    /must be dns-01/,
+  ],
   ['text instead of a document', 'x', '', /must be an object with apiVersion/],
   [
     'another API version',

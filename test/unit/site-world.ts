@@ -112,6 +112,7 @@ function runFor(events: string[]): Run {
     documents: {
       apply: () => Promise.reject(new Error('Sites have no children')),
       delete: () => Promise.reject(new Error('Sites have no children')),
+      create: async () => undefined,
       exists: () => false,
     },
     event: (type, reason, message) => events.push(`${type} ${reason} ${message}`),

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Write } from '../../controller/store/types.ts';
+import type { Json } from '../../resources/document.ts';
 import {
   controller,
   manifest,
@@ -305,6 +306,45 @@ test(
     assert.is(await leases.lease('ip', 'd', pool()), '10.0.0.1');
     assert.equal([...leases.all('ip').keys()].sort(), ['b', 'c', 'd']);
     assert.is(store.version, 0);
+  }),
+);
+
+test(
+  'what others use is not deleted by people; they are named, and reconcilers may',
+  withStore(async (store) => {
+    await put(store, { verb: 'create', document: manifest('Server', 'pg') });
+    const owner = { apiVersion: 'holdfast.dev/v1', kind: 'App', name: 'wiki', uid: 'u', controller: true };
+    const use = manifest('Use', 'wiki-pg', { server: 'pg' }, { ownerReferences: [owner] });
+    await put(store, { verb: 'applyChild', document: use }, controller);
+    await put(store, { verb: 'applyChild', document: manifest('Use', 'x', { server: 'other' }) }, controller);
+    const reference = { kind: 'Server', name: 'pg' };
+    await refused(
+      store.write([{ verb: 'delete', reference }], person),
+      'Conflict',
+      /in use by app\/wiki: stop them/,
+    );
+    // When the last of those that use it is gone, it may go.
+    const last: Write = { verb: 'delete', reference: { kind: 'Use', name: 'wiki-pg' } };
+    await store.write([last], controller);
+    assert.is(await outcome(store, { verb: 'delete', reference }), 'deleted');
+  }),
+);
+
+test(
+  'people may ask by the annotations that a kind names, and change nothing else of what reconcilers write',
+  withStore(async (store) => {
+    await put(store, { verb: 'applyChild', document: manifest('Use', 'a', { server: 'pg' }) }, controller);
+    const reference = { kind: 'Use', name: 'a' };
+    const patch = (patch: Json): Write => ({ verb: 'patch', reference, type: 'merge', patch });
+    await put(store, patch({ metadata: { annotations: { 'holdfast.dev/again': 'now' } } }), person);
+    assert.equal(store.get('Use', 'a')?.metadata.annotations, { 'holdfast.dev/again': 'now' });
+    const more: Json[] = [
+      { metadata: { annotations: { other: 'x' } } },
+      { metadata: { annotations: { 'holdfast.dev/again': 'x' }, labels: { a: 'b' } } },
+      { metadata: { annotations: { 'holdfast.dev/again': 'x' } }, spec: { server: 'x' } },
+      { spec: { server: 'x' } },
+    ];
+    for (const each of more) await refused(store.write([patch(each)], person), 'Forbidden', /reconcilers/);
   }),
 );
 

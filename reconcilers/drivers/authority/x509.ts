@@ -2,7 +2,7 @@
  * Makes the certificates of the own authority: what stands in them, and nothing of where they are kept. Called by folder.ts.
  * Keys are ECDSA P-256, which everything that speaks TLS 1.2 takes.
  */
-import './reflect.ts';
+import 'reflect-metadata';
 
 import { randomBytes, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -44,18 +44,26 @@ export async function makeAuthority(options: { name: string; now: number; key?: 
   return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
 }
 
-/** A server's certificate for these hosts, names or IP addresses, valid from a day ago (clocks differ) for 397 days in all. */
-export async function makeLeaf(authority: Pair, hosts: readonly string[], now: number): Promise<Pair> {
+/**
+ * A server's certificate for these hosts, names or IP addresses, valid from a day ago (clocks differ) for 397 days in all, or so
+ * many; for this key, or a new one.
+ */
+export async function makeLeaf(
+  authority: Pair,
+  hosts: readonly string[],
+  now: number,
+  { days = LEAF_DAYS, key }: { days?: number; key?: string } = {},
+): Promise<Pair> {
   const issuer = new x509.X509Certificate(authority.certificate);
   const { privateKey } = await readKeys(authority.key);
-  const keys = await makeKeys();
+  const keys = key === undefined ? await makeKeys() : await readKeys(key);
   const common = hosts[0] ?? '';
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
     subject: [{ CN: [common.length > 64 ? 'Holdfast site' : common] }],
     issuer: issuer.subjectName,
     notBefore: new Date(now - DAY),
-    notAfter: new Date(now - DAY + LEAF_DAYS * DAY),
+    notAfter: new Date(now - DAY + days * DAY),
     signingAlgorithm: SIGNATURE,
     publicKey: keys.publicKey,
     signingKey: privateKey,

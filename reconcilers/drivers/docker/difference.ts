@@ -20,6 +20,7 @@ export function settingsDifference(wanted: ContainerSpec, found: ContainerDetail
     ...networks(wanted, found),
     ...compare('dns', have.dns, wanted.dns),
     ...compare('dnsSearch', have.dnsSearch, wanted.dnsSearch),
+    ...compareNamed('hosts', new Map(Object.entries(have.hosts)), new Map(Object.entries(wanted.hosts))),
     ...compareNamed('mounts', byTarget(have.mounts), byTarget(wanted.mounts)),
     ...compareNamed('ports', byPort(have.ports), byPort(wanted.ports)),
     ...compare('readOnlyRoot', have.readOnlyRoot, wanted.readOnlyRoot),

@@ -299,6 +299,7 @@ const FOREIGN: Omit<ContainerSpec, 'name'> = {
   network: { name: 'none', address: '' },
   dns: [],
   dnsSearch: [],
+  hosts: {},
   mounts: [],
   ports: [],
   readOnlyRoot: false,

@@ -19,6 +19,10 @@ export const LABEL = {
   /** Hash of the wanted settings (specHash). */
   hash: 'dev.holdfast.hash',
   generation: 'dev.holdfast.generation',
+  /** State folder of the installation, where one engine serves more than one. */
+  state: 'dev.holdfast.state',
+  /** Version of Holdfast that made it. For people and for reasons; never a reason to make it anew. */
+  version: 'dev.holdfast.version',
 } as const;
 
 export interface Mount {
@@ -53,6 +57,8 @@ export interface ContainerSpec {
   network: { name: string; address: string };
   dns: string[];
   dnsSearch: string[];
+  /** Host name → address, in the container's own /etc/hosts. */
+  hosts: Record<string, string>;
   mounts: Mount[];
   ports: PublishedPort[];
   readOnlyRoot: boolean;

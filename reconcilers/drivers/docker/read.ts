@@ -55,6 +55,7 @@ interface HostConfig {
   SecurityOpt?: string[] | null;
   Dns?: string[] | null;
   DnsSearch?: string[] | null;
+  ExtraHosts?: string[] | null;
   Mounts?: RawMount[] | null;
   Binds?: string[] | null;
   Devices?: unknown[] | null;
@@ -152,6 +153,7 @@ function readSettings(
     },
     dns: [...(host.Dns ?? [])],
     dnsSearch: [...(host.DnsSearch ?? [])],
+    hosts: readHosts(host.ExtraHosts ?? []),
     mounts: [...(host.Mounts ?? []).map(readMount), ...(host.Binds ?? []).map(readBind)].sort(byTarget),
     ports: readPorts(host.PortBindings ?? {}),
     readOnlyRoot: host.ReadonlyRootfs ?? false,
@@ -187,6 +189,16 @@ function readEnv(lines: readonly string[]): Record<string, string> {
     if (equals > 0) env[line.slice(0, equals)] = line.slice(equals + 1);
   }
   return env;
+}
+
+/** name:address, and name=address with newer engines. An address may hold colons itself. */
+function readHosts(lines: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const at = line.search(/[:=]/);
+      return [line.slice(0, at), line.slice(at + 1)];
+    }),
+  );
 }
 
 function readMount(mount: RawMount): Mount {

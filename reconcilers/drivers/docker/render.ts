@@ -36,6 +36,7 @@ export function renderContainer(spec: ContainerSpec): ContainerCreateOptions {
       ],
       Dns: [...spec.dns],
       DnsSearch: [...spec.dnsSearch],
+      ExtraHosts: Object.entries(spec.hosts).map(([name, address]) => `${name}:${address}`),
       Mounts: spec.mounts.map((mount) => renderMount(mount, spec.labels)),
       PortBindings: bindings,
       PublishAllPorts: false,
