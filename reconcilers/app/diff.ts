@@ -70,10 +70,25 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
-  const { annotations } = want.document.metadata;
-  const asked = [annotations?.[ANNOTATION.retriedAt], annotations?.[ANNOTATION.restartedAt]];
-  if (asked.some((time) => time !== undefined && time > (rollout.at ?? ''))) return undefined;
+  if (wishes(want) !== (rollout.asked ?? '')) return undefined;
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
+}
+
+/** What people asked for by annotation, as one text. Not compared as times: theirs need not be this machine's. */
+export function wishes({ document }: AppWant): string {
+  const { annotations } = document.metadata;
+  return [ANNOTATION.retriedAt, ANNOTATION.restartedAt]
+    .map((name) => annotations?.[name] ?? '')
+    .join(' ')
+    .trim();
+}
+
+/** Whether this container was started since a restart of it was asked for. */
+export function wasRestarted(asked: string, want: AppWant, current: SeenContainer | undefined): boolean {
+  const startedAt = current?.details?.startedAt;
+  if (startedAt === undefined) return false;
+  const restart = want.document.status?.restart;
+  return restart?.asked === asked ? startedAt !== restart.before : Date.parse(startedAt) >= Date.parse(asked);
 }
 
 /** What must be there first and comes by itself, or undefined. */
@@ -419,7 +434,7 @@ function restart(want: AppWant, current: SeenContainer, target: string): AppStep
   const asked = want.document.metadata.annotations?.[ANNOTATION.restartedAt];
   if (asked === undefined || asked === want.document.status?.restartedAt) return [];
   const startedAt = current.details?.startedAt;
-  if (startedAt === undefined || Date.parse(startedAt) >= Date.parse(asked)) return [];
+  if (startedAt === undefined || wasRestarted(asked, want, current)) return [];
   const field = `metadata.annotations.${ANNOTATION.restartedAt}`;
   const reason = because(want, field, startedAt, asked, 'a restart was asked for');
   return [

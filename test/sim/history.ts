@@ -42,12 +42,20 @@ export function historyOf(seed: number): History {
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
   const rhythm = random.pick(RHYTHMS);
   const entries = Array.from({ length: LENGTH + random.below(20) }, (): Entry => {
-    let at = random.next() * total;
-    const found = chosen.find(({ weight }) => (at -= weight) < 0) ?? chosen[0];
+    const found = weighted(chosen, random.next() * total);
     const pause = calm ? CALM_SECONDS * 1000 : random.below(random.pick(rhythm));
-    return { name: found?.disturbance.name ?? 'time goes by', seed: random.below(2 ** 32), pause };
+    return { name: found, seed: random.below(2 ** 32), pause };
   });
   return { seed, calm, rates, entries };
+}
+
+function weighted(chosen: readonly { disturbance: { name: string }; weight: number }[], at: number): string {
+  let sum = 0;
+  for (const { disturbance, weight } of chosen) {
+    sum += weight;
+    if (at < sum) return disturbance.name;
+  }
+  return 'time goes by';
 }
 
 const STRENGTHS = [0, 0, 1, 1, 1, 3, 8];

@@ -25,8 +25,8 @@ export class Memory {
   readonly mayLose = new Set<string>();
   /** Folders with data that were there once and must stay. */
   readonly folders = new Set<string>();
-  /** By container id: when a question was last answered well by its process, in virtual milliseconds. */
-  readonly answeredAt = new Map<string, number>();
+  /** Container ids with the start of the process, RFC 3339, that answered a question well. */
+  readonly answered = new Set<string>();
   /** The newest looks at nginx. */
   readonly looks: Look[] = [];
   /** Things in the world that are not ours, and how they must look. */
@@ -45,7 +45,7 @@ export class Memory {
     probe.ask = async (target, signal) => {
       const answer = await ask(target, signal);
       const container = answer.ok ? atAddress(world.docker, target.address) : undefined;
-      if (container) this.answeredAt.set(container.id, clock.now());
+      if (container) this.answered.add(lifeOf(container.id, container.startedAt));
       return answer;
     };
     const look = nginx.state.bind(nginx);
@@ -101,6 +101,11 @@ export class Memory {
   refreshForeign(world: World): void {
     this.addForeign(world, ...this.foreign.keys());
   }
+}
+
+/** One life of a container's process. */
+export function lifeOf(id: string, startedAt: number | string | undefined): string {
+  return `${id} ${startedAt === undefined ? '' : new Date(startedAt).toISOString()}`;
 }
 
 /** Everything in Docker that does not carry our mark, and how it is. */

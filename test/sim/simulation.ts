@@ -103,14 +103,21 @@ export class Simulation implements Gate {
   /** People write; whoever is down answers nobody. The outcome is traced. */
   people(what: string, writes: readonly Write[], author: Author = ROOT): void {
     const { store, life } = this;
-    if (!store || life.isDead || !this.core) return this.trace.say(`people: ${what}: nobody answers`);
+    if (!store || life.isDead || !this.core) {
+      this.trace.say(`people: ${what}: nobody answers`);
+      return;
+    }
     this.trace.say(`people: ${what}`);
     this.waiting += 1;
     store
       .write(writes, author)
       .then(
-        (results) => this.#answered(what, results),
+        (results) => {
+          // Whoever asked a controller that is gone was told nothing.
+          if (!life.isDead) this.#answered(what, results);
+        },
         (error: { reason?: string; message: string }) => {
+          if (life.isDead) return;
           this.memory.refused(writes);
           this.trace.say(`refused: ${what}: ${error.reason ?? ''} ${error.message}`);
         },
@@ -229,7 +236,7 @@ export class Simulation implements Gate {
   }
 
   #open(life: Life, folder: string): void {
-    const log = this.#log();
+    const log = this.#log(life);
     const store = openStore({
       folder,
       clock: life.clock,
@@ -333,10 +340,11 @@ export class Simulation implements Gate {
     this.trace.say(`answered: ${what}: ${results.map(({ outcome }) => outcome).join(' ')}`);
   }
 
-  #log(): Log {
+  #log(life: Life): Log {
     const write =
       (level: string) =>
       (message: string, fields: Record<string, unknown> = {}) => {
+        if (life.isDead) return;
         const text = `${level} ${message} ${JSON.stringify(fields, plain)}`;
         this.trace.say(`log: ${text}`);
         this.hold({ type: 'log', level, text });

@@ -2,6 +2,7 @@
  * The world of a simulation: the fakes of all drivers on one virtual clock, and what lives in it that is not ours. It survives every
  * crash of the controller.
  */
+import { delay } from '../../controller/clock.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
@@ -63,10 +64,7 @@ async function answerOf(
   const container = atAddress(docker, target.address);
   if (!container || target.port !== LISTENS_ON) return { ok: false, message: 'connection refused' };
   if (container.state === 'paused') {
-    await new Promise<void>((resolve) => {
-      const cancel = clock.after(target.timeoutMilliseconds, resolve);
-      signal?.addEventListener('abort', () => (cancel(), resolve()), { once: true });
-    });
+    await delay(clock, target.timeoutMilliseconds, signal).catch(() => undefined);
     return { ok: false, message: `no answer in ${target.timeoutMilliseconds / 1000} s` };
   }
   const status = statusOf(docker, container);

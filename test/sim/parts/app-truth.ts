@@ -37,9 +37,8 @@ export function appProblems(sim: Simulation): string[] {
 }
 
 function problemsOf(sim: Simulation, app: Document, apps: readonly Document[]): string[] {
-  // What is suspended is not changed, and so not taken down either.
-  if (app.spec['suspend'] === true) return [];
   if (app.metadata.deletionTimestamp) return ['it is still being deleted'];
+  if (app.spec['suspend'] === true) return [];
   const ready = condition(app, 'Ready');
   if (!ready) return ['it has no status'];
   const { observedGeneration } = app.status ?? {};
@@ -79,15 +78,12 @@ function deserves(
   apps: readonly Document[],
 ): Deserved {
   const missing = app.env.some(
-    (entry) => 'secret' in entry && !entry.optional && valueOf(sim, entry) === undefined,
+    (entry) => 'secret' in entry && !entry.optional && keyOf(sim, entry) === undefined,
   );
   const auth = app.imagePullSecret === undefined ? undefined : authOf(sim, app.imagePullSecret);
   const others = apps.filter((other) => other !== document && shares(document, other));
   if (others.length > 0 && isConflict(document)) {
-    const holds = others.some((other) => !isConflict(other));
-    return holds
-      ? { ready: false, reasons: ['LocationConflict', 'PortConflict'] }
-      : { reasons: ['nobody to have it'] };
+    return { ready: false, reasons: ['LocationConflict', 'PortConflict'] };
   }
   if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound'] };
   if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
@@ -101,6 +97,7 @@ function deserves(
     (auth as typeof PRIVATE_AUTH | undefined)?.password !== PRIVATE_AUTH.password
   )
     return { ready: false, reasons: ['RegistryDenied'] };
+  if (isPortHeld(sim, app, document, apps)) return { ready: false, reasons: ['PortInUse'] };
   if (image?.crashes)
     return {
       ready: false,
@@ -108,7 +105,40 @@ function deserves(
     };
   if (app.httpPort !== LISTENS_ON || (image?.status ?? 200) >= 400)
     return { ready: false, reasons: ['Unhealthy', 'Starting'] };
+  // A site that is suspended with its App, or waits with it, keeps its name.
+  if (isHostHeld(sim, app, document)) return { reasons: ['SiteNotReady', 'Serving'] };
   return { ready: true, reasons: ['Serving'] };
+}
+
+const HOLDING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
+
+/** By the container of another App, which cannot be changed yet because something of its own is missing. */
+function isPortHeld(
+  { world }: Simulation,
+  { tcpPorts }: EffectiveApp,
+  { metadata }: Document,
+  apps: readonly Document[],
+): boolean {
+  const wanted = new Set(tcpPorts.map(({ hostPort }) => hostPort));
+  return ourContainers(world.docker).some(({ spec, state }) => {
+    const uid = spec.labels[LABEL.uid];
+    if (
+      !HOLDING.has(state) ||
+      uid === metadata.uid ||
+      !spec.ports.some(({ hostPort }) => wanted.has(hostPort))
+    )
+      return false;
+    const ready = condition(apps.find((app) => app.metadata.uid === uid) ?? {}, 'Ready');
+    return ready?.status !== 'True' && ready?.reason !== 'PortInUse';
+  });
+}
+
+function isHostHeld({ store }: Simulation, { location }: EffectiveApp, { metadata }: Document): boolean {
+  const host = `${location}.localhost`;
+  const sites = store?.list('Site').items ?? [];
+  return sites.some(
+    (site) => site.metadata.name !== metadata.name && (site.spec['hosts'] as string[]).includes(host),
+  );
 }
 
 function isConflict(app: Document): boolean {
@@ -123,16 +153,13 @@ function shares(one: Document, other: Document): boolean {
   return hosts(a).some((host) => hosts(b).includes(host)) || ports(a).some((port) => ports(b).includes(port));
 }
 
-function valueOf(
-  { store }: Simulation,
-  { secret, key }: { secret: string; key: string },
-): string | undefined {
+function keyOf({ store }: Simulation, { secret, key }: { secret: string; key: string }): string | undefined {
   const spec = store?.get('Secret', secret)?.spec as SecretSpec | undefined;
   return spec?.stringData?.[key];
 }
 
 function authOf(sim: Simulation, secret: string): typeof PRIVATE_AUTH | 'missing' {
-  const [username, password] = ['username', 'password'].map((key) => valueOf(sim, { secret, key }));
+  const [username, password] = ['username', 'password'].map((key) => keyOf(sim, { secret, key }));
   return username === undefined || password === undefined ? 'missing' : { username, password };
 }
 
@@ -173,7 +200,7 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
     effective.tcpPorts.map(({ hostPort, containerPort }) => [hostPort, containerPort]),
   );
   for (const entry of effective.env) {
-    const wanted = 'secret' in entry ? valueOf(sim, entry) : entry.value;
+    const wanted = 'secret' in entry ? keyOf(sim, entry) : entry.value;
     if (container.spec.env[entry.name] !== wanted) problems.push(`the variable ${entry.name} is another`);
   }
   for (const { path, folder } of effective.mounts) {
@@ -211,9 +238,9 @@ function strays({ world, store }: Simulation, apps: readonly Document[]): string
   const containers = ourContainers(world.docker)
     .filter(({ spec }) => spec.labels[LABEL.kind] === 'App' && !uids.has(spec.labels[LABEL.uid] ?? ''))
     .map(({ name }) => `container ${name} is of no app`);
-  // Nothing is done for those that are suspended or wait, and so nothing is cleaned up.
+  // Those of an App that stands still, waits or is suspended are kept for its next container.
   const idle = new Set(
-    apps.filter((app) => condition(app, 'Ready')?.status !== 'True').map(({ metadata }) => metadata.uid),
+    apps.filter((app) => condition(app, 'Ready')?.reason !== 'Serving').map(({ metadata }) => metadata.uid),
   );
   const volumes = [...world.docker.engine.volumes.values()]
     .filter(({ labels }) => labels[LABEL.kind] === 'App' && !idle.has(labels[LABEL.uid] ?? ''))

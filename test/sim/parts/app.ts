@@ -10,6 +10,7 @@ import {
 import type { Random } from '../../support/random.ts';
 import { IMAGES, LISTENS_ON, NOWHERE } from '../images.ts';
 import type { Invariant } from '../invariants.ts';
+import { lifeOf } from '../memory.ts';
 import type { Simulation } from '../simulation.ts';
 import { ourContainers } from '../world.ts';
 import { appLeftovers, appProblems, RETRY_REASONS } from './app-truth.ts';
@@ -21,17 +22,21 @@ const MANAGERS = ['holdfast', 'kubectl', 'directory'] as const;
 
 const readyWasSeen: Invariant = {
   name: 'an app is called ready only when its very container was seen to answer',
-  check({ memory, world, clock }, moment) {
+  check({ memory, world }, moment) {
     if (moment.type !== 'change' || moment.change.document.kind !== 'App') return undefined;
     const { document } = moment.change;
     const ready = condition(document, 'Ready');
     if (ready?.status !== 'True' || ready.reason !== 'Serving') return undefined;
     if (JSON.stringify(memory.previous?.status) === JSON.stringify(document.status)) return undefined;
-    const { container } = document.status as { container?: { id?: string } };
-    const answered = memory.answeredAt.get(container?.id ?? '');
-    const started = world.docker.engine.containers.get(container?.id ?? '')?.startedAt ?? 0;
-    if (answered !== undefined && (answered >= started || clock.hasJumped)) return undefined;
-    return `app/${document.metadata.name} is told to be ready; its container ${container?.id?.slice(0, 12)} never answered`;
+    const { id = '', startedAt } =
+      (document.status as { container?: { id?: string; startedAt?: string } }).container ?? {};
+    // Or the life after it, of which the controller has not heard yet.
+    const present = world.docker.engine.containers.get(id)?.startedAt;
+    const seen = [startedAt, present].some(
+      (start) => start !== undefined && memory.answered.has(lifeOf(id, start)),
+    );
+    if (seen) return undefined;
+    return `app/${document.metadata.name} is told to be ready; its container ${id.slice(0, 12)} of ${startedAt} never answered`;
   },
 };
 
