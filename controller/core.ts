@@ -8,14 +8,18 @@ import { appReconciler } from '../reconcilers/app/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
 import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
+import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
+import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
-import type { Reading, Writing } from '../reconcilers/world.ts';
+import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { kinds } from '../resources/registry.ts';
@@ -34,6 +38,7 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  firewall: Firewall;
 }
 
 export interface CoreOptions {
@@ -62,6 +67,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(siteReconciler),
 ];
 
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
+
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log } = options;
@@ -82,18 +89,21 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
+  world.disk.onChange = () => engine.wake('Platform', 'platform');
   wakeOnSettings(store, engine);
   const stop = async () => {
     shutdown.abort();
     health.monitor.close();
+    world.disk.monitor.close();
     await engine.stop();
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
+    world.disk.monitor.start();
   } catch (error) {
     await stop();
     throw error;
@@ -132,8 +142,8 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe } = drivers;
-  const docker = cacheDocker(drivers.docker, { clock });
+  const { nginx, host, authority, probe, firewall } = drivers;
+  const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({
@@ -145,9 +155,42 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
-  return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+  const disk = {
+    onChange: (): void => undefined,
+    monitor: new DiskMonitor({
+      host,
+      docker,
+      clock,
+      stateFolder,
+      thresholds: () => thresholdsOf(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      onChange: () => disk.onChange(),
+    }),
+  };
+  const whole = {
+    settings,
+    docker,
+    nginx,
+    host,
+    health: health.monitor,
+    leases,
+    authority,
+    firewall,
+    disk: disk.monitor,
+    history: historyOf(store),
+  };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+}
+
+function historyOf(store: Store): HistoryReading {
+  return {
+    *specs(kind, name) {
+      for (const { generation } of store.history(kind, name).reverse()) {
+        const spec = store.specAt(kind, name, generation);
+        if (spec) yield spec;
+      }
+    },
+  };
 }
 
 type World = ReturnType<typeof buildWorld>;
@@ -159,14 +202,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }

@@ -6,9 +6,11 @@
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
+import type { DiskReading } from './platform/disk-monitor.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */
 export interface LeaseReading {
@@ -50,6 +52,12 @@ export interface Settings {
   version: string;
 }
 
+/** What documents said before: the revisions that are kept. */
+export interface HistoryReading {
+  /** Newest first, the present one among them. */
+  specs(kind: string, name: string): Iterable<Record<string, unknown>>;
+}
+
 /** Docker as it is known from one list and the event stream. */
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
@@ -66,6 +74,9 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly disk: DiskReading;
+  readonly history: HistoryReading;
+  readonly firewall: FirewallReading;
 }
 
 export interface Writing {
@@ -75,6 +86,7 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;
 }

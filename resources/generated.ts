@@ -75,6 +75,23 @@ export interface PlatformSpec {
     unhealthyAfterSeconds?: number;
   };
   /**
+   * When a disk counts as too full, and what is kept on it.
+   */
+  disk?: {
+    /**
+     * Less room than this is told: a share such as 10% or an amount such as 20Gi. Default 10%, at most 20Gi.
+     */
+    warningBelow?: string;
+    /**
+     * With less room than this no image is pulled. Default 5%, at most 5Gi.
+     */
+    criticalBelow?: string;
+    /**
+     * Different images of each App that stay on the disk to go back to, the present one among them. Default 5.
+     */
+    keepImages?: number;
+  };
+  /**
    * When Holdfast may disturb what runs without being asked. Absent: at any time.
    */
   maintenance?: {
@@ -157,6 +174,23 @@ export interface PlatformStatus {
     gateway?: string;
   };
   /**
+   * What keeps containers apart.
+   */
+  firewall?: {
+    /**
+     * The iptables in use.
+     */
+    program?: string;
+    /**
+     * Kinds of addresses that it filters.
+     */
+    families?: string[];
+    /**
+     * How many ways are open, each from an App to what it is bound to.
+     */
+    ways?: number;
+  };
+  /**
    * The Docker Engine.
    */
   docker?: {
@@ -190,6 +224,57 @@ export interface PlatformStatus {
      */
     sites?: number;
   };
+  /**
+   * The disks that the state folder and Docker are on.
+   */
+  disks?: {
+    /**
+     * A folder on it.
+     */
+    path?: string;
+    /**
+     * What is on it: state, docker.
+     */
+    holds?: string[];
+    /**
+     * Its size.
+     */
+    totalBytes?: number;
+    /**
+     * What is free of it.
+     */
+    freePercent?: number;
+    /**
+     * The day on which it will be full, if it goes on as in the last days.
+     */
+    fullOn?: string;
+    /**
+     * What was used, one entry a day.
+     */
+    history?: {
+      /**
+       * YYYY-MM-DD, by UTC.
+       */
+      day?: string;
+      /**
+       * What was used then.
+       */
+      usedBytes?: number;
+    }[];
+  }[];
+  /**
+   * What takes the room, largest first. Only while there is little.
+   */
+  largest?: {
+    /**
+     * What it is.
+     */
+    what?: string;
+    /**
+     * How much of the disk it takes.
+     */
+    bytes?: number;
+  }[];
 }
 
 /**

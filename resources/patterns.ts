@@ -21,6 +21,8 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$': `must be a host name: ${LETTERS}; dots between parts`,
   '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?$':
     'must be bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T, such as 512Mi',
+  '^([0-9]+([.][0-9]+)?%|[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?)$':
+    'must be a share such as 10%, or an amount such as 20Gi',
   '^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$': 'must be a login name: letters, digits and _ . @ + -, at most 64',
   '^[A-Z][A-Za-z]{0,62}$': 'must be the name of a kind, such as App',
   '^([0-9]{1,4}h)?([0-9]{1,4}m)?$': 'must be hours and minutes, such as 2h, 90m or 1h30m',

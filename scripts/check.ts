@@ -5,12 +5,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kinds } from '../resources/registry.ts';
+import { parts, WITHOUT_PART } from '../test/sim/parts/index.ts';
 import { checkArrows } from './check/arrows.ts';
 import { checkCycles } from './check/cycles.ts';
 import { checkPurity } from './check/purity.ts';
 import { type Problem, type Scanned, scan } from './check/scan.ts';
-import { kinds } from '../resources/registry.ts';
-import { parts, WITHOUT_PART } from '../test/sim/parts/index.ts';
 import { checkSimulated } from './check/simulated.ts';
 import { generate } from './generate.ts';
 

@@ -26,6 +26,7 @@ import { isUp, type SeenContainer } from '../container/seen.ts';
 import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import type { ProbeTarget } from '../drivers/probe/index.ts';
 import type { AppHave } from './observe.ts';
+import { portsOf } from './ports.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
@@ -60,7 +61,15 @@ const POLICY = 'restartPolicy';
 /** Why there are no steps although things are not as wanted, or undefined. */
 export function obstacle(want: AppWant, have: AppHave): Obstacle | undefined {
   if (want.deleting) return undefined;
-  return want.blocked ?? rolledBack(want, have);
+  return want.blocked ?? portInUse(want, have) ?? rolledBack(want, have);
+}
+
+/** Found before anything is changed: Docker would say it only when the old container has stopped. */
+function portInUse(want: AppWant, have: AppHave): Obstacle | undefined {
+  const [first] = have.takenPorts;
+  if (!first || want.app.state === 'stopped') return undefined;
+  const message = `port ${first.port} is held by ${first.by}: stop that, or choose another in spec.ports`;
+  return { reason: 'PortInUse', message };
 }
 
 /** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
@@ -98,6 +107,10 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
     const message = `waits for the network ${want.network?.name ?? ''}, which was removed; platform/platform makes it again`;
     return { reason: 'PlatformNotReady', message };
   }
+  if (want.diskFull !== undefined && !have.image && want.app.state !== 'stopped') {
+    const message = `waits with pulling ${want.app.image}: ${want.diskFull}`;
+    return { reason: 'DiskPressure', message };
+  }
   // It has the name and the address until it is gone.
   const leaving = have.containers.find(({ state }) => state === 'removing');
   if (!leaving) return undefined;
@@ -106,7 +119,7 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
 
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
-  if (obstacle(want, have) ?? waitsFor(want, have)) return [];
+  if (obstacle(want, have) ?? waitsFor(want, have)) return givePortsUp(want, have);
   const steps: AppStep[] = [];
   if (have.address === undefined || !inSubnet(have.address, want.network))
     steps.push(leaseAddress(want, have));
@@ -545,6 +558,32 @@ function stop(want: AppWant, have: AppHave): AppStep[] {
       },
     ),
   );
+}
+
+/**
+ * Apps that want each other's ports would wait for each other for ever. So an App that waits for a port of one that waits, too, lets go of
+ * what it does not want any more and another one wants.
+ */
+function givePortsUp(want: AppWant, have: AppHave): AppStep[] {
+  const others = want.waitingForPorts ?? new Map<string, readonly number[]>();
+  if (!have.takenPorts.some(({ app }) => app !== undefined && others.has(app))) return [];
+  const own = new Set(want.app.tcpPorts.map(({ hostPort }) => hostPort));
+  return have.containers.filter(isUp).flatMap((container) => {
+    const unwanted = portsOf(container).filter((held) => !own.has(held));
+    const [rival, ports = []] =
+      [...others].find(([, asked]) => unwanted.some((held) => asked.includes(held))) ?? [];
+    const port = unwanted.find((held) => ports.includes(held));
+    if (port === undefined || rival === undefined) return [];
+    return step(
+      { type: 'StopContainer', id: container.id },
+      {
+        target: `container/${container.id.slice(0, 12)}`,
+        impact: 'restart',
+        message: `stop the container, so that app/${rival} gets port ${port}, and this one its own`,
+        because: because(want, `ports.${port}`, port, null, `app/${rival} waits for it`),
+      },
+    );
+  });
 }
 
 function teardown(want: AppWant, have: AppHave): AppStep[] {

@@ -28,8 +28,9 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   converge: convergeApp,
   status: appStatus,
   // Docker tells nothing when a container that it starts again and again is given up or comes up, or cannot be removed.
-  requeueAfterSeconds: (_want, { containers }) =>
-    containers.some(({ state }) => state === 'restarting' || state === 'removing')
+  // Nor does anybody tell when a port becomes free.
+  requeueAfterSeconds: (_want, { containers, takenPorts }) =>
+    takenPorts.length > 0 || containers.some(({ state }) => state === 'restarting' || state === 'removing')
       ? CRASH_RECHECK_SECONDS
       : undefined,
 };

@@ -22,6 +22,7 @@ import {
 import type { ContainerSummary, DockerReading, ImageDetails } from '../drivers/docker/index.ts';
 import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
+import { findTakenPorts, type TakenPort } from './ports.ts';
 import type { AppWant } from './want.ts';
 
 export interface AppHave {
@@ -40,6 +41,8 @@ export interface AppHave {
   health?: Health;
   /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
   networkGone?: boolean;
+  /** Public ports that somebody else has, and who. Looked for only where no container of the App has them. */
+  takenPorts: TakenPort[];
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
@@ -77,6 +80,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const next = nextAddress(world.leases, uid, want.network);
   return {
     containers,
+    takenPorts: await findTakenPorts(want, containers, world),
     missingFolders,
     leftVolumes,
     folder,

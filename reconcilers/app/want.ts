@@ -10,6 +10,7 @@ import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../res
 import { canonicalJson } from '../container/canonical.ts';
 import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
+import { isDiskCritical } from '../platform/pressure.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
 
@@ -41,6 +42,10 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** Public ports that other Apps wait for now, by their names, while somebody else has them. */
+  waitingForPorts?: ReadonlyMap<string, readonly number[]>;
+  /** The disk is too full to pull an image: what Platform says of it. */
+  diskFull?: string;
   site?: Document;
   /** "generation 3 by root through cli". */
   cause: () => string;
@@ -49,6 +54,7 @@ export interface AppWant {
 }
 
 const CLAIMS = 'app claims';
+const WAITING = 'apps that wait for a port';
 
 interface Claims {
   /** Host name → App that has it. */
@@ -68,6 +74,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const host = domain ? fqdn(app.location, domain.name) : undefined;
   const environment = resolveEnv(app, view);
   const port = platformSpec.http?.httpsPort ?? 443;
+  const diskFull = isDiskCritical(platform);
   const url = host === undefined ? undefined : originOf(host, port);
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
@@ -99,7 +106,11 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(credentials.auth ? { auth: credentials.auth } : {}),
     ...(blocked ? { blocked } : {}),
     ...(waiting ? { waiting } : {}),
+    ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
+    ...(app.tcpPorts.length > 0
+      ? { waitingForPorts: view.derived(WAITING, ['App#status'], portsWaitedFor) }
+      : {}),
     cause: () => view.causeOf(document),
     deleting: document.metadata.deletionTimestamp !== undefined,
     deleteData: document.metadata.annotations?.[ANNOTATION.deleteData] === 'true',
@@ -211,6 +222,15 @@ function claims(view: View): Claims {
     }
   }
   return { hosts, ports };
+}
+
+function portsWaitedFor(view: View): ReadonlyMap<string, readonly number[]> {
+  const waiting = (view.list('App') as readonly AppDocument[]).filter(
+    (app) => condition(app, 'Ready')?.reason === 'PortInUse',
+  );
+  return new Map(
+    waiting.map((app) => [app.metadata.name, memoized(app).tcpPorts.map(({ hostPort }) => hostPort)]),
+  );
 }
 
 const effectiveApps = new WeakMap<object, EffectiveApp>();

@@ -1,10 +1,8 @@
 /** What happens to the controller itself, whatever its kinds: crashes, faults, time, a full disk. And the list of all disturbances. */
-import { type DriverName, HABITS } from './drivers.ts';
 import { anyFault, type Fault } from './faults.ts';
 import { parts } from './parts/index.ts';
 import type { Disturbance } from './parts/part.ts';
-
-const DRIVERS = Object.keys(HABITS) as DriverName[];
+import { DRIVER_NAMES } from './world.ts';
 
 const general: readonly Disturbance[] = [
   {
@@ -75,7 +73,7 @@ function armed(name: string, weight: number, type: Fault['type']): Disturbance {
       sim.faults.armed.push({
         fault: anyFault(type, random),
         after: random.below(8),
-        ...(anywhere ? {} : { driver: random.pick(DRIVERS) }),
+        ...(anywhere ? {} : { driver: random.pick(DRIVER_NAMES) }),
         ...(random.next() < 0.6 ? { only: 'writes' } : {}),
       });
     },

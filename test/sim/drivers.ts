@@ -5,15 +5,17 @@
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
+import { READING_VERBS } from '../../reconcilers/halves.ts';
 import type { Fault } from './faults.ts';
 import { type Life, never } from './life.ts';
-import type { World } from './world.ts';
+import { DRIVER_NAMES, type World } from './world.ts';
 
 export type DriverName = keyof Drivers;
 
+/** What sets a driver apart from the rest. What it can be asked without a change is in reconcilers/halves.ts. */
 interface Habits {
-  /** Calls that look. Everything else counts as writing: what is forgotten here shows itself. */
-  looks: readonly string[];
+  /** Further calls that look. Everything else counts as writing: what is forgotten here shows itself. */
+  looks?: readonly string[];
   /** How long the driver itself waits for an answer, in seconds, before it throws `timeout`. Default: for ever. */
   patience?: number;
   neverHangs?: readonly string[];
@@ -23,18 +25,18 @@ interface Habits {
   answersFailure?: (message: string) => unknown;
 }
 
-export const HABITS: Readonly<Record<DriverName, Habits>> = {
-  docker: {
-    looks: ['info', 'containers', 'container', 'networks', 'volumes', 'image', 'logs'],
-    patience: 60,
-    detached: true,
-  },
-  nginx: { looks: ['state'], patience: 60 },
-  host: { looks: ['listeners', 'routes', 'hasIpv6', 'hasAppArmorProfile', 'folderExists'] },
+const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
+  docker: { patience: 60, detached: true },
+  nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
-  authority: { looks: ['find', 'ensure'], neverHangs: ['ensure'] },
+  authority: { looks: ['ensure'], neverHangs: ['ensure'] },
   probe: { looks: ['ask'], patience: 10, answersFailure: (message) => ({ ok: false, message }) },
 };
+
+function looks(driver: DriverName, method: string): boolean {
+  const verbs = READING_VERBS[driver as keyof typeof READING_VERBS] ?? {};
+  return method in verbs || HABITS[driver]?.looks?.includes(method) === true;
+}
 
 export interface Call {
   driver: DriverName;
@@ -62,8 +64,7 @@ type Method = (...args: unknown[]) => unknown;
 export function simulatedDrivers(gate: Gate, life: Life): Drivers {
   const { world } = gate;
   const wrapped = Object.fromEntries(
-    Object.keys(HABITS).map((name) => {
-      const driver = name as DriverName;
+    DRIVER_NAMES.map((driver) => {
       return [driver, simulated(driver, world[driver], gate, life)];
     }),
   );
@@ -92,7 +93,7 @@ function wrap(driver: DriverName, method: string, original: Method, gate: Gate, 
     driver,
     method,
     args,
-    writes: !HABITS[driver].looks.includes(method),
+    writes: !looks(driver, method),
   });
   if (method === 'logs') return (...args) => lines(describe(args), original, gate, life);
   return (...args) => run(describe(args), () => original(...args), gate, life);
@@ -106,7 +107,7 @@ async function run(call: Call, original: () => unknown, gate: Gate, life: Life):
   const fault = gate.fault(call);
   if (fault) await strike(fault, 'before', call, gate, life);
   // What is on its way to another program arrives there also when the controller is gone; what is done by itself does not.
-  if (life.isDead && HABITS[call.driver].detached !== true) return never();
+  if (life.isDead && HABITS[call.driver]?.detached !== true) return never();
   let answer: unknown;
   try {
     answer = fault?.answer !== undefined ? fault.answer : await original();
@@ -130,7 +131,7 @@ async function strike(
   life: Life,
 ): Promise<void> {
   if (fault.place !== place) return undefined;
-  const { patience, answersFailure, neverHangs } = HABITS[driver];
+  const { patience, answersFailure, neverHangs } = HABITS[driver] ?? {};
   if (fault.type === 'slow') return delay(world.clock, fault.milliseconds ?? 1_000);
   if (fault.type === 'hang') {
     if (neverHangs?.includes(method)) return undefined;

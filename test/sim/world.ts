@@ -3,27 +3,41 @@
  * crash of the controller.
  */
 import { delay } from '../../controller/clock.ts';
+import type { Drivers } from '../../controller/core.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
 import { isOurs } from '../../reconcilers/drivers/docker/ownership.ts';
+import { createFakeFirewall, type FakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
 import { createFakeHost, type FakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import type { Listener } from '../../reconcilers/drivers/host/index.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
-import type { Probe, ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
+import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
 import { IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
 
-export interface World {
+export interface World extends Drivers {
   readonly clock: VirtualClock;
   readonly docker: FakeDocker;
   readonly nginx: FakeNginx;
   readonly host: FakeHost;
   readonly authority: FakeAuthority;
-  readonly probe: Probe;
+  readonly firewall: FakeFirewall;
 }
+
+export const DRIVER_NAMES: readonly (keyof Drivers)[] = [
+  'docker',
+  'nginx',
+  'host',
+  'authority',
+  'probe',
+  'firewall',
+];
+
+/** Of the platform's network. */
+export const BRIDGE = 'holdfast0';
 
 export function makeWorld(clock: VirtualClock): World {
   const docker = createFakeDocker({ clock, pathExists: () => true });
@@ -37,7 +51,9 @@ export function makeWorld(clock: VirtualClock): World {
   // Who asks the host sees what the engine publishes, as on a real one.
   const listeners = host.listeners.bind(host);
   host.listeners = async () => [...(await listeners()), ...published(docker)];
-  const world = { clock, docker, nginx, host, authority: createFakeAuthority({ clock, nginx }) };
+  const firewall = createFakeFirewall();
+  firewall.dockerStarts(BRIDGE);
+  const world = { clock, firewall, docker, nginx, host, authority: createFakeAuthority({ clock, nginx }) };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

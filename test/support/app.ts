@@ -101,6 +101,7 @@ export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave 
     image: { id: 'sha256:one', tags: ['hello:1'], digests: [], volumes: [], hasCommand: true },
     containers: [],
     missingFolders: [],
+    takenPorts: [],
     leftVolumes: [],
     dataExists: true,
     folder: '/state/apps/hello',

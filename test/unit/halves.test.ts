@@ -5,9 +5,12 @@ import * as assert from 'uvu/assert';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
+import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { planningHalf, READING_VERBS, readingHalf, WritingRefusedError } from '../../reconcilers/halves.ts';
+import { DiskMonitor } from '../../reconcilers/platform/disk-monitor.ts';
+import { thresholdsOf } from '../../reconcilers/platform/pressure.ts';
 import type { Reading, Writing } from '../../reconcilers/world.ts';
 import { VirtualClock } from '../support/clock.ts';
 
@@ -30,6 +33,16 @@ const whole = {
     release: async () => undefined,
   },
   authority: createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: 'test' }),
+  disk: new DiskMonitor({
+    host: createHost({ stateFolder }),
+    docker: createDocker({ clock }),
+    clock,
+    stateFolder,
+    thresholds: () => thresholdsOf(undefined),
+    onChange: () => undefined,
+  }),
+  history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
+  firewall: createFirewall(),
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */

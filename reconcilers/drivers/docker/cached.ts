@@ -213,6 +213,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
       const full = containers.resolve(id);
       if (full !== undefined) containers.forget(full);
     },
+    removeImage: (id, reference) => raw.removeImage(id, reference).finally(() => images.clear()),
     removeVolume: (name) => raw.removeVolume(name).finally(() => volumes.invalidate()),
     createNetwork: (spec) => raw.createNetwork(spec).finally(() => networks.invalidate()),
     removeNetwork: (id) => raw.removeNetwork(id).finally(() => networks.invalidate()),

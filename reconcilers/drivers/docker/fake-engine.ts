@@ -88,10 +88,26 @@ export class FakeEngine {
     return image;
   }
 
-  /** The tag, and the image with its last one. Behind the driver's back: nothing looks whether a container uses it. */
-  removeImage(reference: string): void {
-    if (!this.images.delete(reference)) return;
-    this.#emit({ type: 'image', action: 'untag', id: reference, name: reference, labels: {} });
+  imagesInUse(): Set<string> {
+    const used = [...this.containers.values()].map(
+      ({ spec }) => this.findImage(spec.image)?.id ?? spec.image,
+    );
+    return new Set(used);
+  }
+
+  publisherOf(hostPort: number): string | undefined {
+    const publishes = ({ state, spec }: FakeContainer) =>
+      state === 'running' && spec.ports.some((port) => port.protocol === 'tcp' && port.hostPort === hostPort);
+    return [...this.containers.values()].find(publishes)?.name;
+  }
+
+  removeImage(id: string, reference: string): 'gone' | 'kept' {
+    if (this.imagesInUse().has(id)) return 'kept';
+    if (this.images.get(reference)?.id === id) {
+      this.images.delete(reference);
+      this.#emit({ type: 'image', action: 'untag', id, name: reference, labels: {} });
+    }
+    return [...this.images.values()].some((image) => image.id === id) ? 'kept' : 'gone';
   }
 
   addNetwork(network: Omit<NetworkSummary, 'id'>): NetworkSummary {

@@ -85,8 +85,9 @@ function deserves(
   if (others.length > 0 && isConflict(document)) {
     return { ready: false, reasons: ['LocationConflict', 'PortConflict'] };
   }
-  if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound'] };
+  if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound', 'PortInUse'] };
   if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
+  if (isPortHeld(sim, app, document, apps)) return { ready: false, reasons: ['PortInUse'] };
   const image = IMAGES[app.image];
   const pinned = (document.status as { image?: { ref?: string } }).image?.ref === app.image;
   const isLocal = sim.world.docker.engine.findImage(app.image) !== undefined || pinned;
@@ -97,12 +98,10 @@ function deserves(
     (auth as typeof PRIVATE_AUTH | undefined)?.password !== PRIVATE_AUTH.password
   )
     return { ready: false, reasons: ['RegistryDenied'] };
-  if (isPortHeld(sim, app, document, apps)) return { ready: false, reasons: ['PortInUse'] };
-  if (image?.crashes)
-    return {
-      ready: false,
-      reasons: ['CrashLooping', 'RolloutFailed', 'Starting', 'Unhealthy', 'Progressing'],
-    };
+  if (image?.crashes) {
+    // Between two of its ends it does serve.
+    return { reasons: ['CrashLooping', 'RolloutFailed', 'Starting', 'Unhealthy', 'Progressing', 'Serving'] };
+  }
   if (app.httpPort !== LISTENS_ON || (image?.status ?? 200) >= 400)
     return { ready: false, reasons: ['Unhealthy', 'Starting'] };
   // A site that is suspended with its App, or waits with it, keeps its name.

@@ -186,8 +186,9 @@ const world: readonly Disturbance[] = [
       const free = [...docker.engine.images].filter(
         ([reference, { id }]) => reference.startsWith('reg.') && !used.has(id),
       );
-      const [chosen] = free.length > 0 ? random.pick(free) : [];
-      if (chosen !== undefined) docker.engine.removeImage(chosen);
+      if (free.length === 0) return;
+      const [reference, { id }] = random.pick(free);
+      docker.engine.removeImage(id, reference);
     },
   },
   {

@@ -12,4 +12,8 @@ export const WITHOUT_PART: Readonly<Record<string, string>> = {
   Token: 'read by the API alone, which is not part of the controller’s core',
   Event: 'written by the engine about all others; invariants.ts reads every one of them',
   Source: 'to come',
+  Domain: 'to come',
+  DNSRecord: 'to come',
+  Addon: 'to come',
+  Binding: 'to come',
 };

@@ -2,7 +2,7 @@
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { API_VERSION, condition } from '../../../resources/document.ts';
 import type { Simulation } from '../simulation.ts';
-import { ourContainers } from '../world.ts';
+import { BRIDGE, ourContainers } from '../world.ts';
 import type { Part } from './part.ts';
 
 const NETWORK = 'holdfast';
@@ -44,6 +44,12 @@ export const platformPart: Part = {
         }
         docker.engine.removeNetwork(network);
       },
+    },
+    {
+      name: 'the rules of the firewall are flushed',
+      weight: 1,
+      announced: false,
+      act: ({ world }) => world.firewall.flush(),
     },
     {
       name: 'somebody has a network of their own',
@@ -109,5 +115,6 @@ function comeUp(sim: Simulation): void {
   if (!sim.memory.engineIsDown) return;
   sim.memory.engineIsDown = false;
   sim.world.docker.comeUp();
+  sim.world.firewall.dockerStarts(BRIDGE);
   sim.memory.refreshForeign(sim.world);
 }

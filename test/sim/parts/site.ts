@@ -5,7 +5,7 @@ import type { Simulation } from '../simulation.ts';
 import type { Part } from './part.ts';
 
 /** The newest looks count for this long: what was seen must be told before it is old. */
-const LOOK_COUNTS_MILLISECONDS = 30_000;
+const LOOK_COUNTS_MILLISECONDS = 120_000;
 
 const readyWasSeen: Invariant = {
   name: 'a site is called ready only when nginx was seen to serve it',
