@@ -54,12 +54,15 @@ const TELLING = new Set([
 /** After these its settings may be others, so that its hash label says nothing any more. */
 const SUSPECT = new Set(['update', 'rename', 'connect', 'disconnect', 'oom', 'die']);
 const IMAGES_KEPT = 1000;
+/** After this long a container is compared in full again, at the next refresh. */
+const LOOKS_HOLD_MILLISECONDS = 20 * 60_000;
 /** After a call that ended so, nobody knows whether it had its effect. */
 const UNSURE = new Set(['unavailable', 'timeout', 'aborted', 'failed']);
 
 export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): CachedDocker {
   const raw = countCalls(docker);
-  const looked = new Set<string>();
+  /** By id: when it was compared in full, by the monotonic clock. */
+  const looked = new Map<string, number>();
   const listeners = new Set<(change: DockerChange) => void>();
   const images = new Map<string, CachedValue<ImageDetails | undefined>>();
   let state: 'unfollowed' | 'up' | { down: DriverError } = 'unfollowed';
@@ -102,6 +105,16 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     const kept = images.get(reference) ?? cacheValue(() => raw.image(reference));
     images.set(reference, kept);
     return kept.get();
+  }
+
+  /** Events tell of changed settings; should one have been lost, this finds what it was about. */
+  function doubtOldLooks(): void {
+    const oldest = clock.monotonic() - LOOKS_HOLD_MILLISECONDS;
+    for (const [id, at] of looked) {
+      if (at > oldest) continue;
+      looked.delete(id);
+      containers.touch(id);
+    }
   }
 
   function touch(idOrName: string): void {
@@ -250,6 +263,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     async refresh() {
       await read(
         async () => {
+          doubtOldLooks();
           containers.relist();
           networks.invalidate();
           await Promise.all([containers.list(), networks.get()]);
@@ -263,7 +277,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     },
     needsLook: (id) => !looked.has(id),
     looked(id, details) {
-      if (containers.holds(id, details)) looked.add(id);
+      if (containers.holds(id, details)) looked.set(id, clock.monotonic());
     },
     isUp: () => state === 'up',
     listedAt: () => listedAt,
