@@ -5,7 +5,11 @@
  */
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
+import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
@@ -38,6 +42,9 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  dns: DnsReading & DnsWriting;
+  lookup: LookupReading;
+  address: AddressReading;
   firewall: Firewall;
 }
 
@@ -65,6 +72,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(domainReconciler),
+  anyReconciler(dnsRecordReconciler),
 ];
 
 const PLATFORM_RETRY_MILLISECONDS = 5_000;
@@ -142,7 +151,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -166,19 +175,17 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address };
   const whole = {
+    ...looking,
     settings,
     docker,
-    nginx,
-    host,
     health: health.monitor,
     leases,
-    authority,
-    firewall,
     disk: disk.monitor,
     history: historyOf(store),
   };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

@@ -58,6 +58,17 @@ export interface PlatformSpec {
     dns?: string[];
   };
   /**
+   * How the platform itself looks things up in DNS.
+   */
+  dns?: {
+    /**
+     * Resolvers to ask for name servers, and for where aliases lead to. Default: those of the host.
+     *
+     * Items: An IP address, with :port where it is not 53; an IPv6 address with a port stands in brackets.
+     */
+    resolvers?: string[];
+  };
+  /**
    * How Apps are checked.
    */
   health?: {
@@ -562,9 +573,13 @@ export interface AppSpec {
    */
   domain?: string;
   /**
-   * More host names that show the App.
+   * More host names that show the App. Those in a Domain get records; the others are pointed here by you, as a CNAME of status.cnameTarget.
    */
   aliases?: string[];
+  /**
+   * true: a DNS record of its names that somebody else made is taken over. Default false: it is left alone, and told.
+   */
+  adopt?: boolean;
   /**
    * Public port for each of tcpPorts. One that is absent is off.
    */
@@ -724,6 +739,31 @@ export interface AppStatus {
    * Main host name.
    */
   fqdn?: string;
+  /**
+   * What aliases in other people's domains must be a CNAME of.
+   */
+  cnameTarget?: string;
+  /**
+   * Where aliases in other people's domains lead to now.
+   *
+   * Items: One alias.
+   */
+  aliases?: {
+    /**
+     * The alias.
+     */
+    name?: string;
+    /**
+     * Names and addresses that it leads to.
+     *
+     * Items: A name or an address.
+     */
+    leadsTo?: string[];
+    /**
+     * Whether that is here.
+     */
+    here?: boolean;
+  }[];
   /**
    * Where it answers.
    */
@@ -1638,10 +1678,6 @@ export interface DomainStatus {
      */
     source?: string;
   };
-  /**
-   * How many records are kept in it.
-   */
-  records?: number;
 }
 
 /**

@@ -24,6 +24,7 @@ import { addOperationRoutes } from './operations.ts';
 import { addResourceRoutes } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
 import { OpenStreams } from './streams.ts';
+import { addWorkRoutes } from './work.ts';
 
 /** Where the API listens: who asks there, and the certificate where it speaks TLS. */
 export interface Door {
@@ -68,6 +69,7 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
   addHealthRoutes(server, context);
   addOpenApiRoutes(server, context);
   addOperationRoutes(server, context);
+  addWorkRoutes(server, context);
   for (const definition of context.kinds) {
     addResourceRoutes(server, context, definition);
     addHistoryRoutes(server, context, definition);

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
-import type { Plan } from '../engine/contract.ts';
+import type { Plan, PlanBasis, PlannedStep, RunningOperation, Why } from '../engine/contract.ts';
 import type { Log } from '../log.ts';
 import type { Author, Store } from '../store/types.ts';
 
@@ -103,12 +103,33 @@ export interface HttpsState {
   problem?: string;
 }
 
+/** A plan as it was kept: what is needed to see whether it still holds. */
+export interface KeptPlan {
+  basis: readonly PlanBasis[];
+  steps: readonly PlannedStep[];
+}
+
+/** The engine at work. */
+export interface EngineAccess {
+  operations(): RunningOperation[];
+  /** RFC 3339: when the world was last looked at for it. Moves while an unchanged status is not written again. */
+  observedAt(document: Document): string | undefined;
+  /** Ends what runs and answers it. `idle`: nothing does. `never`: nothing ever does for its kind. */
+  cancel(document: Document, by: string): RunningOperation | 'idle' | 'never';
+  /** Forgets failures and begins anew. False: there is nothing that could. */
+  retry(document: Document, by: string): boolean;
+  why(document: Document, author: Author): Promise<Why>;
+  /** In what way things are not as the kept plan found them, a sentence each. `now`: the plan of the same documents, made now. */
+  moved(kept: KeptPlan, now: Plan): string[];
+}
+
 export interface ApiDependencies {
   store: Store;
   kinds: readonly KindDefinition[];
   validate(manifest: Manifest): FieldProblem[];
   /** What would be done if these were applied and those deleted; with neither, what is left to do now. Writes nothing. */
   plan(documents: Manifest[], deletions: Reference[], author: Author): Promise<Plan>;
+  engine: EngineAccess;
   containers: ContainerAccess;
   doctor(): Promise<Check[]>;
   /** For clients over HTTPS: where it is served, and the certificate of the authority that they must trust. */

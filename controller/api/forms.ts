@@ -9,6 +9,7 @@ import type { KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
 import type { Store } from '../store/types.ts';
+import type { EngineAccess } from './dependencies.ts';
 import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
@@ -40,7 +41,7 @@ const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMet
 
 /** Throws 406 where the client takes nothing that there is. */
 export function formOf(
-  { clock, store }: { clock: Clock; store: Store },
+  { clock, store, engine }: { clock: Clock; store: Store; engine: Pick<EngineAccess, 'observedAt'> },
   definition: KindDefinition,
   asked: Asked,
 ): Form {
@@ -48,7 +49,8 @@ export function formOf(
   // Our own command line has no use for it, and people want to read what it prints.
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
   const owners = isCli ? plain : (document: Document) => managedFields(store, document);
-  const whole = wholeForm(definition, query, owners);
+  const fresh = (document: Document) => withObservedAt(document, engine.observedAt(document));
+  const whole = wholeForm(definition, query, owners, fresh);
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
@@ -56,6 +58,12 @@ export function formOf(
 }
 
 const plain = (document: Document) => document;
+
+/** A status that says nothing new is not written again; how old it is, is known in memory. */
+function withObservedAt(document: Document, observedAt: string | undefined): Document {
+  if (observedAt === undefined || !document.status?.conditions) return document;
+  return { ...document, status: { ...document.status, observedAt } };
+}
 
 /** The first of the alternatives that there is, in the client's order. */
 function negotiated(accept: string | undefined): { as: string; version: string } {
@@ -76,10 +84,15 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
-function wholeForm(definition: KindDefinition, query: Query, owners: (document: Document) => Document): Form {
+function wholeForm(
+  definition: KindDefinition,
+  query: Query,
+  owners: (document: Document) => Document,
+  fresh: (document: Document) => Document,
+): Form {
   const open = query.flag('showSecrets');
   const hides = definition.secret && !open;
-  const render = (document: Document) => owners(hides ? hideSecrets(document) : document);
+  const render = (document: Document) => fresh(owners(hides ? hideSecrets(document) : document));
   return {
     name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
     type: { apiVersion: API_VERSION, kind: definition.kind },

@@ -49,6 +49,10 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return run.documents.apply(work.owner, work.site);
     case 'DeleteSite':
       return run.documents.delete({ kind: 'Site', name: work.name });
+    case 'ApplyRecord':
+      return run.documents.apply(work.owner, work.record);
+    case 'DeleteRecord':
+      return run.documents.delete({ kind: 'DNSRecord', name: work.name });
     case 'ApplyBinding':
       return run.documents.apply(work.owner, work.binding);
     case 'DeleteBinding':

@@ -34,6 +34,8 @@ export type AppWork =
   | { type: 'LeaseAddress'; uid: string; network: Network }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
+  | { type: 'ApplyRecord'; owner: AppDocument; record: Manifest }
+  | { type: 'DeleteRecord'; name: string }
   | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
   | { type: 'DeleteBinding'; name: string; data: boolean }
   | { type: 'CreateFolders'; folders: readonly string[] }
@@ -119,8 +121,11 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
 
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
-  if (obstacle(want, have) ?? waitsFor(want, have)) return givePortsUp(want, have);
-  const steps: AppStep[] = [];
+  if (want.blocked) return [];
+  // Its names follow the machine's address also while its container waits for something.
+  const names = [...applyRecords(want), ...deleteRecords(want, 'the App has this name no more')];
+  if (obstacle(want, have) ?? waitsFor(want, have)) return [...names, ...givePortsUp(want, have)];
+  const steps: AppStep[] = [...names];
   if (have.address === undefined || !inSubnet(have.address, want.network))
     steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
@@ -198,6 +203,58 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
       child: { apply: child },
     },
   );
+}
+
+function applyRecords(want: AppWant): AppStep[] {
+  return want.names.records.flatMap((record) => {
+    const found = want.names.children.find(({ metadata }) => metadata.name === record.metadata.name);
+    const wanted = record.spec as Record<string, Json>;
+    const present = found?.spec as Record<string, Json> | undefined;
+    const fields = Object.keys({ ...present, ...wanted }).filter(
+      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
+    );
+    if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
+    const { name } = record.metadata;
+    const label = `${String(wanted['type'])} ${String(wanted['name'])}`;
+    // It is the Domain whose address moved when the App is as it was.
+    const cause = isFresh(want) ? want.cause() : `domain/${String(wanted['domain'])}`;
+    const reasons = found
+      ? fields.flatMap((field) =>
+          because(want, `record.${field}`, present?.[field] ?? null, wanted[field] ?? null, cause),
+        )
+      : because(want, 'record', null, label, cause);
+    return [
+      step(
+        { type: 'ApplyRecord', owner: want.document, record },
+        {
+          target: `dnsrecord/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'ask for'} the record ${label}`,
+          because: reasons,
+          child: { apply: record },
+        },
+      ),
+    ];
+  });
+}
+
+function deleteRecords(want: AppWant, cause: string): AppStep[] {
+  const gone = want.deleting
+    ? want.names.children.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    : want.names.left;
+  return gone.map(({ metadata: { name }, spec }) => {
+    const label = `${spec.type} ${spec.name}`;
+    return step(
+      { type: 'DeleteRecord', name },
+      {
+        target: `dnsrecord/${name}`,
+        action: 'delete',
+        message: `give up the record ${label}`,
+        because: because(want, 'record', label, null, cause),
+        child: { delete: { kind: 'DNSRecord', name } },
+      },
+    );
+  });
 }
 
 function applyBindings(want: AppWant): AppStep[] {
@@ -607,6 +664,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
+  steps.push(...deleteRecords(want, cause));
   for (const container of have.containers) {
     const message = 'stop and remove the container';
     const target = `container/${container.id.slice(0, 12)}`;

@@ -20,9 +20,11 @@ import {
   seeContainers,
 } from '../container/seen.ts';
 import type { ContainerSummary, DockerReading, ImageDetails } from '../drivers/docker/index.ts';
+import { DriverError } from '../drivers/error.ts';
 import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
 import { findTakenPorts, type TakenPort } from './ports.ts';
+import type { AliasLead } from './records.ts';
 import type { AppWant } from './want.ts';
 
 export interface AppHave {
@@ -46,6 +48,8 @@ export interface AppHave {
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
+  /** Where its aliases in other people's domains lead to. */
+  aliases: readonly AliasLead[];
 }
 
 export async function observeApp(want: AppWant, world: Reading): Promise<AppHave> {
@@ -92,7 +96,23 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     ...(crashLog === undefined ? {} : { crashLog }),
     ...(inputs ? { inputs } : {}),
     ...(networkGone ? { networkGone } : {}),
+    aliases: await followAliases(want, world),
   };
+}
+
+/** It is only told where they lead to, so that a resolver that is silent changes nothing. */
+async function followAliases({ names, deleting }: AppWant, world: Reading): Promise<AliasLead[]> {
+  if (deleting) return [];
+  return Promise.all(
+    names.elsewhere.map(async (name): Promise<AliasLead> => {
+      try {
+        return { name, leads: await world.lookup.leadsTo(name, names.resolvers) };
+      } catch (error) {
+        if (!(error instanceof DriverError)) throw error;
+        return { name, problem: error.message };
+      }
+    }),
+  );
 }
 
 /** The image that this generation was pinned to, as long as it is there; else what the reference names on this machine. */

@@ -5,6 +5,7 @@ import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
 import { type AppStep, askedFor, obstacle, waitsFor, wasRestarted, wishes } from './diff.ts';
 import type { AppHave } from './observe.ts';
+import { leadsHere, nameConditions, recordsNotReady } from './records.ts';
 import type { AppWant } from './want.ts';
 
 interface Verdict {
@@ -35,6 +36,7 @@ export function appStatus(
       conditions: [
         { type: 'Ready', ...ready },
         { type: 'Healthy', ...healthVerdict(want, have, current) },
+        ...nameConditions(want.names, want.host, have.aliases),
       ],
       ...(blocked ? { blocked } : {}),
       fields: fields(want, have, current, outcome),
@@ -100,6 +102,8 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
       site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
     );
   }
+  const unnamed = recordsNotReady(want.names);
+  if (unnamed !== undefined) return no('DNSNotReady', unnamed);
   return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
 }
 
@@ -145,6 +149,8 @@ function fields(
   return {
     manifest: app.manifest,
     fqdn: want.host,
+    cnameTarget: want.names.elsewhere.length > 0 ? want.host : undefined,
+    aliases: have.aliases.length > 0 ? aliasFields(want, have) : undefined,
     url: want.url,
     address: have.address,
     data: have.dataExists ? have.folder : undefined,
@@ -171,6 +177,14 @@ function restartFields(
     return pending.length > 0 ? known : undefined;
   }
   return known?.asked === asked ? known : { asked, before: current?.details?.startedAt ?? '' };
+}
+
+function aliasFields({ names, host }: AppWant, { aliases }: AppHave): unknown {
+  return aliases.map((alias) => ({
+    name: alias.name,
+    leadsTo: [...(alias.leads?.cnames ?? []), ...[...(alias.leads?.addresses ?? [])].sort()],
+    here: leadsHere(alias, host, names.addresses),
+  }));
 }
 
 function isConverged(

@@ -13,6 +13,7 @@ import type { RegistryAuth } from '../drivers/docker/index.ts';
 import { isDiskCritical } from '../platform/pressure.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
+import { type NamesWant, namesWant } from './records.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -32,6 +33,8 @@ export interface AppWant {
   dns: readonly string[];
   env: Record<string, string>;
   addons: AddonsWant;
+  /** Its names in DNS. */
+  names: NamesWant;
   /**
    * Digest of all that documents say of the container, as they say it. While it stays the same and the container's settings
    * do not, it is Holdfast or the machine that has changed, and nobody asked for another container.
@@ -91,6 +94,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
     env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
     addons,
+    names: namesWant(document, app, host, view),
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(
       canonicalJson([

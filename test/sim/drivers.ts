@@ -19,6 +19,8 @@ interface Habits {
   /** How long the driver itself waits for an answer, in seconds, before it throws `timeout`. Default: for ever. */
   patience?: number;
   neverHangs?: readonly string[];
+  /** Calls that answer at once, from what the driver remembers. */
+  instant?: readonly string[];
   /** A call that is on its way when the controller dies has its effect nevertheless. */
   detached?: boolean;
   /** Its calls answer instead of throwing. */
@@ -30,6 +32,9 @@ const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },
+  dns: { patience: 30, instant: ['refusal'], detached: true },
+  lookup: { patience: 10 },
+  address: { patience: 10 },
   probe: { looks: ['ask'], patience: 10, answersFailure: (message) => ({ ok: false, message }) },
 };
 
@@ -95,6 +100,7 @@ function wrap(driver: DriverName, method: string, original: Method, gate: Gate, 
     args,
     writes: !looks(driver, method),
   });
+  if (HABITS[driver]?.instant?.includes(method)) return original;
   if (method === 'logs') return (...args) => lines(describe(args), original, gate, life);
   return (...args) => run(describe(args), () => original(...args), gate, life);
 }

@@ -4,7 +4,9 @@
  */
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
+import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
 import { isOurs } from '../../reconcilers/drivers/docker/ownership.ts';
@@ -17,6 +19,7 @@ import type { VirtualClock } from '../support/clock.ts';
 import { IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
+export const PUBLIC_ADDRESS = '203.0.113.7';
 
 export interface World extends Drivers {
   readonly clock: VirtualClock;
@@ -25,16 +28,23 @@ export interface World extends Drivers {
   readonly host: FakeHost;
   readonly authority: FakeAuthority;
   readonly firewall: FakeFirewall;
+  readonly dns: FakeDns;
+  readonly address: FakeAddress;
 }
 
-export const DRIVER_NAMES: readonly (keyof Drivers)[] = [
-  'docker',
-  'nginx',
-  'host',
-  'authority',
-  'probe',
-  'firewall',
-];
+/** All of them: the compiler asks for the one that is missing. */
+const DRIVERS: { readonly [name in keyof Drivers]: true } = {
+  docker: true,
+  nginx: true,
+  host: true,
+  authority: true,
+  probe: true,
+  dns: true,
+  lookup: true,
+  address: true,
+  firewall: true,
+};
+export const DRIVER_NAMES = Object.keys(DRIVERS) as (keyof Drivers)[];
 
 /** Of the platform's network. */
 export const BRIDGE = 'holdfast0';
@@ -53,7 +63,11 @@ export function makeWorld(clock: VirtualClock): World {
   host.listeners = async () => [...(await listeners()), ...published(docker)];
   const firewall = createFakeFirewall();
   firewall.dockerStarts(BRIDGE);
-  const world = { clock, firewall, docker, nginx, host, authority: createFakeAuthority({ clock, nginx }) };
+  // One DNS: what a provider has is what the world is told.
+  const dns = createFakeDns();
+  const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
+  const authority = createFakeAuthority({ clock, nginx });
+  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

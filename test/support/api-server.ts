@@ -18,6 +18,7 @@ import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
+import { idleEngine } from './idle-engine.ts';
 
 export interface ApiServer {
   folder: string;
@@ -55,6 +56,7 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
       kinds,
       validate,
       plan: async () => ({ documents: [], steps: [], problems: [] }),
+      engine: idleEngine,
       containers: {
         async *logs() {},
         exec: () => Promise.reject(new Error('nothing runs here')),

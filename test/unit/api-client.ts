@@ -16,6 +16,7 @@ import { silentLog } from '../../controller/log.ts';
 import type { Store } from '../../controller/store/types.ts';
 import type { Manifest } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
+import { idleEngine } from '../support/idle-engine.ts';
 
 function kind(name: string, more: Partial<KindDefinition> = {}): KindDefinition {
   const singular = name.toLowerCase();
@@ -137,6 +138,7 @@ export function testDependencies(store: Store): ApiDependencies {
         ...deletions.map((document) => ({ document, ...words('delete') })),
       ],
     }),
+    engine: idleEngine,
     containers: { logs: () => lines([]), exec: async () => echo().session },
     doctor: async () => [{ name: 'disk', ok: true, message: '10 GiB are free' }],
     https: async () => ({ wanted: false, listening: [], ca: '' }),
