@@ -3,7 +3,7 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
@@ -158,7 +158,10 @@ function buildWorld(options: CoreOptions) {
     monitor: new HealthMonitor({
       probe,
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      settings: () => {
+        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        return { ...healthSettings(spec), edge: edgeOf(spec) };
+      },
       onChange: (app) => health.onChange(app),
     }),
   };
@@ -255,6 +258,15 @@ function followWorld(
   docker.follow(follower, signal).catch(ended('Docker'));
   nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
   const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  // A site that nginx has taken up, or let go of, is asked for at once.
+  store.watch({
+    kind: 'Site',
+    fromVersion: store.version,
+    onChange: ({ document }) => {
+      for (const { kind, uid } of document.metadata.ownerReferences ?? [])
+        if (kind === 'App') health.monitor.askSoon(uid);
+    },
+  });
   store.watch({
     kind: 'App',
     fromVersion: store.version,

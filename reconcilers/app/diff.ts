@@ -120,6 +120,15 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
 }
 
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
+  const { heard } = have;
+  const steps = stepsOf(want, have);
+  if (heard === undefined) return steps;
+  const known = (reason: Because): Because =>
+    reason.cause === 'drift' ? { ...reason, known: heard } : reason;
+  return steps.map((one) => ({ ...one, because: one.because.map(known) }));
+}
+
+function stepsOf(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
   if (want.blocked) return [];
   // Its names follow the machine's address also while its container waits for something.
@@ -469,8 +478,15 @@ function startStep(
         : 'stop the old container, start the new one, and go back if it does not come up',
       because: reasons.length > 0 ? reasons : found,
       deadlineSeconds: 180,
+      ...(serves(replaced, want, have) ? {} : { urgent: true }),
     },
   );
+}
+
+/** As far as is known, people reach it. */
+function serves(container: SeenContainer, want: AppWant, have: AppHave): boolean {
+  const isUnhealthy = have.health?.containerId === container.id && have.health.state === 'unhealthy';
+  return container.state === 'running' && !isUnhealthy && networkDrift(container, want, have) === undefined;
 }
 
 function probeTarget(want: AppWant, address: string | undefined): ProbeTarget | undefined {
@@ -575,10 +591,12 @@ function causeOfOther(
   have: AppHave,
   settings: Record<string, Json>,
   old: SeenContainer,
+  field: string,
 ): string {
   if (isUnasked(want, have, settings, old)) return unaskedCause(have, old);
   const isOfThis = old.generation === String(want.document.metadata.generation);
-  return isOfThis ? 'drift or a reference' : want.cause();
+  if (!isOfThis) return want.cause();
+  return want.causeOfReference?.(field) ?? 'a change of what it refers to';
 }
 
 /** Why the container that is there does not do. */
@@ -593,8 +611,10 @@ function containerReasons(
     return because(want, 'container', null, containerName(want.document.metadata.name), cause);
   }
   if (!settings) return because(want, 'image', old.image, want.app.image);
-  const cause = causeOfOther(want, have, settings, old);
-  const changed = settingsDifferences(old.settings, settings).map((difference) => ({ ...difference, cause }));
+  const changed = settingsDifferences(old.settings, settings).map((difference) => ({
+    ...difference,
+    cause: causeOfOther(want, have, settings, old, difference.field),
+  }));
   const drifted = old.drift.map((difference) => ({ ...difference, cause: 'drift' }));
   const network = networkDrift(old, want, have);
   const moved = network
@@ -610,6 +630,8 @@ function stop(want: AppWant, have: AppHave): AppStep[] {
       {
         target: `container/${container.id.slice(0, 12)}`,
         impact: 'restart',
+        // Nobody wants it to serve.
+        urgent: true,
         message: 'stop the container',
         because: because(want, 'spec.state', container.state, 'stopped', stateCause(want)),
       },

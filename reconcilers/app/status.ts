@@ -102,6 +102,10 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
       site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
     );
   }
+  if (health.edge?.ok === false) {
+    const message = `nginx has the site, and the container is well, but ${want.url ?? 'it'} does not answer through nginx: ${health.edge.message}`;
+    return no('EdgeNotAnswering', message);
+  }
   const unnamed = recordsNotReady(want.names);
   if (unnamed !== undefined) return no('DNSNotReady', unnamed);
   return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
