@@ -23,6 +23,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       usage: true,
       logs: true,
       needsLook: true,
+      heard: true,
       looked: true,
     },
     nginx: { state: true, folder: true, certificates: true },

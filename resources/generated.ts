@@ -850,6 +850,23 @@ export interface AppStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
+  };
+  /**
+   * The restart that is being done. Clocks may differ, so it is not the time that tells whether it happened.
+   */
+  restart?: {
+    /**
+     * The annotation that asks for it.
+     */
+    asked?: string;
+    /**
+     * When the container had been started before.
+     */
+    before?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).
