@@ -76,6 +76,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(dnsRecordReconciler),
 ];
 
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
+
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log } = options;
@@ -106,7 +108,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
@@ -210,14 +212,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }

@@ -45,6 +45,8 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** Public ports that other Apps wait for now, by their names, while somebody else has them. */
+  waitingForPorts?: ReadonlyMap<string, readonly number[]>;
   /** The disk is too full to pull an image: what Platform says of it. */
   diskFull?: string;
   site?: Document;
@@ -57,6 +59,7 @@ export interface AppWant {
 }
 
 const CLAIMS = 'app claims';
+const WAITING = 'apps that wait for a port';
 
 interface Claims {
   /** Host name → App that has it. */
@@ -111,6 +114,9 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(waiting ? { waiting } : {}),
     ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
+    ...(app.tcpPorts.length > 0
+      ? { waitingForPorts: view.derived(WAITING, ['App#status'], portsWaitedFor) }
+      : {}),
     cause: () => view.causeOf(document),
     causeOfReference: (field) => causeOfReference(field, app, view),
     deleting: document.metadata.deletionTimestamp !== undefined,
@@ -234,6 +240,15 @@ function claims(view: View): Claims {
     }
   }
   return { hosts, ports };
+}
+
+function portsWaitedFor(view: View): ReadonlyMap<string, readonly number[]> {
+  const waiting = (view.list('App') as readonly AppDocument[]).filter(
+    (app) => condition(app, 'Ready')?.reason === 'PortInUse',
+  );
+  return new Map(
+    waiting.map((app) => [app.metadata.name, memoized(app).tcpPorts.map(({ hostPort }) => hostPort)]),
+  );
 }
 
 const effectiveApps = new WeakMap<object, EffectiveApp>();

@@ -61,6 +61,8 @@ const TELLING = new Set([
 /** After these its settings may be others, so that its hash label says nothing any more. */
 const SUSPECT = new Set(['update', 'rename', 'connect', 'disconnect', 'oom', 'die']);
 const IMAGES_KEPT = 1000;
+/** After this long a container is compared in full again, at the next refresh. */
+const LOOKS_HOLD_MILLISECONDS = 20 * 60_000;
 /** After a call that ended so, nobody knows whether it had its effect. */
 const UNSURE = new Set(['unavailable', 'timeout', 'aborted', 'failed']);
 
@@ -75,7 +77,8 @@ const MOST_HEARD = 4;
 
 export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): CachedDocker {
   const raw = countCalls(docker);
-  const looked = new Set<string>();
+  /** By id: when it was compared in full, by the monotonic clock. */
+  const looked = new Map<string, number>();
   const heard = new Map<string, Heard>();
   const listeners = new Set<(change: DockerChange) => void>();
   const images = new Map<string, CachedValue<ImageDetails | undefined>>();
@@ -119,6 +122,16 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     const kept = images.get(reference) ?? cacheValue(() => raw.image(reference));
     images.set(reference, kept);
     return kept.get();
+  }
+
+  /** Events tell of changed settings; should one have been lost, this finds what it was about. */
+  function doubtOldLooks(): void {
+    const oldest = clock.monotonic() - LOOKS_HOLD_MILLISECONDS;
+    for (const [id, at] of looked) {
+      if (at > oldest) continue;
+      looked.delete(id);
+      containers.touch(id);
+    }
   }
 
   function touch(idOrName: string): void {
@@ -221,6 +234,8 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
         return id;
       } catch (caught) {
         if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();
+        // An image that is thought to be there and is not would be missing at every try.
+        images.clear();
         throw caught;
       } finally {
         volumes.invalidate();
@@ -274,6 +289,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     async refresh() {
       await read(
         async () => {
+          doubtOldLooks();
           containers.relist();
           networks.invalidate();
           await Promise.all([containers.list(), networks.get()]);
@@ -288,7 +304,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     needsLook: (id) => !looked.has(id),
     looked(id, details) {
       if (!containers.holds(id, details)) return;
-      looked.add(id);
+      looked.set(id, clock.monotonic());
       const uid = details?.labels[LABEL.uid];
       // One that fits and does not run is not as wanted: how that came is still of interest.
       if (uid !== undefined && details?.state === 'running') heard.delete(uid);
