@@ -3,9 +3,13 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
+import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
@@ -39,6 +43,9 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  dns: DnsReading & DnsWriting;
+  lookup: LookupReading;
+  address: AddressReading;
   firewall: Firewall;
 }
 
@@ -67,7 +74,11 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
   anyReconciler(taskReconciler),
+  anyReconciler(domainReconciler),
+  anyReconciler(dnsRecordReconciler),
 ];
+
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
 
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
@@ -99,7 +110,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
@@ -142,14 +153,17 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({
       probe,
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      settings: () => {
+        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        return { ...healthSettings(spec), edge: edgeOf(spec) };
+      },
       onChange: (app) => health.onChange(app),
     }),
   };
@@ -166,20 +180,18 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address };
   const whole = {
+    ...looking,
     settings,
     docker,
-    nginx,
-    host,
     health: health.monitor,
     leases,
-    authority,
-    firewall,
     disk: disk.monitor,
     history: historyOf(store),
     clock,
   };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -203,14 +215,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }
@@ -244,6 +262,15 @@ function followWorld(
   docker.follow(follower, signal).catch(ended('Docker'));
   nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
   const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  // A site that nginx has taken up, or let go of, is asked for at once.
+  store.watch({
+    kind: 'Site',
+    fromVersion: store.version,
+    onChange: ({ document }) => {
+      for (const { kind, uid } of document.metadata.ownerReferences ?? [])
+        if (kind === 'App') health.monitor.askSoon(uid);
+    },
+  });
   store.watch({
     kind: 'App',
     fromVersion: store.version,

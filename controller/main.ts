@@ -5,15 +5,17 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
+import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
-import { LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
+import { DriverFigures, measureDrivers } from '../reconcilers/drivers/measure.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
-import { classifyFailure } from '../reconcilers/failure.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
 import type { Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -21,16 +23,16 @@ import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
-import type { ApiDependencies, LogLine, LogRequest } from './api/dependencies.ts';
+import type { ApiDependencies } from './api/dependencies.ts';
 import { HttpsApi, type HttpsSettings } from './api/https.ts';
 import { startApi } from './api/start.ts';
 import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
-import { timestamp } from './clock.ts';
+import { containerAccess, podAccess } from './container-access.ts';
 import { type Drivers, startCore } from './core.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
 import type { Engine } from './engine/engine.ts';
-import { makePlan } from './engine/plan.ts';
+import { engineAccess } from './engine-access.ts';
 import type { Log } from './log.ts';
 import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
@@ -64,9 +66,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const store = openStore({ folder: join(stateFolder, 'store'), clock, kinds, validate, log });
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
   try {
-    const drivers = realDrivers(options);
+    const figures = new DriverFigures();
+    const drivers = measureDrivers(realDrivers(options), figures, clock);
     const core = await startCore({ ...options, store, drivers });
-    const { engine, reading, reconcilers, docker } = core;
+    const { engine, reading, docker } = core;
     closers.push(() => core.stop());
     const source = await startSource(options, store);
     closers.push(() => source.close());
@@ -79,12 +82,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
       log,
       clock,
       containers: containerAccess(docker),
+      pods: podAccess(docker, hostname()),
       ready: () => readinessChecks(store, docker),
       metrics: () =>
         controllerMetrics(
           engine,
           store,
           kinds.map(({ kind }) => kind),
+          figures,
         ),
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       doctor: () =>
@@ -95,19 +100,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
           authority: drivers.authority,
           https: () => https.state(),
         }),
-      plan: (documents, deletions, author) =>
-        makePlan({
-          dryRun: (writes, by) => store.write(writes, by, { dryRun: true }),
-          view: engine.view,
-          reading,
-          reconcilers,
-          classify: classifyFailure,
-          author,
-          now: timestamp(clock),
-          documents,
-          deletions,
-          manager: 'holdfast',
-        }),
+      ...engineAccess({ core, store, clock }),
     };
     const https = new HttpsApi({ ...dependencies, certificate });
     closers.push(() => https.close());
@@ -156,6 +149,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       hostname: hostname(),
     }),
     probe: createProbe({ clock }),
+    dns: createDns({ clock }),
+    lookup: createLookup({ clock }),
+    address: createAddress({ clock }),
     firewall: createFirewall(),
   };
 }
@@ -197,46 +193,4 @@ async function startSource({ configFolder, clock, log }: ControllerOptions, stor
       };
     },
   });
-}
-
-/** The container of an App that a person means: the one that runs, else the newest. */
-function containerAccess(docker: CachedDocker): ApiDependencies['containers'] {
-  const find = async (app: Document) => {
-    const ours = (await docker.containers())
-      .filter(({ labels }) => labels[LABEL.uid] === app.metadata.uid)
-      .sort(
-        (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.createdAt - a.createdAt,
-      );
-    const [container] = ours;
-    if (container) return container;
-    throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });
-  };
-  return {
-    async *logs(app, { task, ...options }) {
-      if (task === undefined) yield* docker.logs((await find(app)).id, options);
-      else yield* taskLogs(docker, app, task, options);
-    },
-    exec: async (app, options) => docker.exec((await find(app)).id, options),
-  };
-}
-
-/** Of the runs that are kept, oldest first, each under a line that says which it is; only the newest is followed. */
-async function* taskLogs(
-  docker: CachedDocker,
-  app: Document,
-  task: string,
-  options: Omit<LogRequest, 'task'>,
-): AsyncIterable<LogLine> {
-  const time = (labels: Record<string, string>) => labels[LABEL.scheduled] ?? '';
-  const runs = (await docker.containers())
-    .filter(({ labels }) => labels[LABEL.app] === app.metadata.uid && labels[LABEL.task] === task)
-    .sort((a, b) => (time(a.labels) < time(b.labels) ? -1 : 1));
-  if (runs.length === 0) {
-    const message = `app/${app.metadata.name} has no run of a task ${task}; holdfast get tasks shows its tasks`;
-    throw Object.assign(new Error(message), { code: 'notFound' });
-  }
-  for (const [index, { id, labels }] of runs.entries()) {
-    yield { stream: 'stdout', text: `=== ${task}, ${time(labels)} ===` };
-    yield* docker.logs(id, index === runs.length - 1 ? options : { ...options, follow: false });
-  }
 }

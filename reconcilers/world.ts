@@ -5,6 +5,8 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AddressReading } from './drivers/address/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
@@ -62,6 +64,10 @@ export interface HistoryReading {
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
+  /** What was told of the containers of this document since they last fitted, in words. */
+  heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -74,6 +80,9 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly dns: DnsReading;
+  readonly lookup: LookupReading;
+  readonly address: AddressReading;
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
@@ -88,6 +97,7 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;

@@ -58,6 +58,17 @@ export interface PlatformSpec {
     dns?: string[];
   };
   /**
+   * How the platform itself looks things up in DNS.
+   */
+  dns?: {
+    /**
+     * Resolvers to ask for name servers, and for where aliases lead to. Default: those of the host.
+     *
+     * Items: An IP address, with :port where it is not 53; an IPv6 address with a port stands in brackets.
+     */
+    resolvers?: string[];
+  };
+  /**
    * How Apps are checked.
    */
   health?: {
@@ -566,7 +577,7 @@ export interface AppSpec {
    */
   domain?: string;
   /**
-   * More host names that show the App.
+   * More host names that show the App. Those in a Domain get records; the others are pointed here by you, as a CNAME of status.cnameTarget.
    */
   aliases?: string[];
   /**
@@ -595,6 +606,10 @@ export interface AppSpec {
       suspend?: boolean;
     };
   };
+  /**
+   * true: a DNS record of its names that somebody else made is taken over. Default false: it is left alone, and told.
+   */
+  adopt?: boolean;
   /**
    * Public port for each of tcpPorts. One that is absent is off.
    */
@@ -755,6 +770,31 @@ export interface AppStatus {
    */
   fqdn?: string;
   /**
+   * What aliases in other people's domains must be a CNAME of.
+   */
+  cnameTarget?: string;
+  /**
+   * Where aliases in other people's domains lead to now.
+   *
+   * Items: One alias.
+   */
+  aliases?: {
+    /**
+     * The alias.
+     */
+    name?: string;
+    /**
+     * Names and addresses that it leads to.
+     *
+     * Items: A name or an address.
+     */
+    leadsTo?: string[];
+    /**
+     * Whether that is here.
+     */
+    here?: boolean;
+  }[];
+  /**
    * Where it answers.
    */
   url?: string;
@@ -840,6 +880,23 @@ export interface AppStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
+  };
+  /**
+   * The restart that is being done. Clocks may differ, so it is not the time that tells whether it happened.
+   */
+  restart?: {
+    /**
+     * The annotation that asks for it.
+     */
+    asked?: string;
+    /**
+     * When the container had been started before.
+     */
+    before?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).
@@ -1362,6 +1419,10 @@ export interface TokenSpec {
    */
   hash: string;
   /**
+   * true: secret values are shown in every answer, as Kubernetes shows them, so that `kubectl apply` and `kubectl diff` of a Secret see when nothing changed. Only with the scope admin. Default: false, they are hidden.
+   */
+  showSecrets?: boolean;
+  /**
    * true: refused until it is taken off.
    */
   suspend?: boolean;
@@ -1762,10 +1823,6 @@ export interface DomainStatus {
      */
     source?: string;
   };
-  /**
-   * How many records are kept in it.
-   */
-  records?: number;
 }
 
 /**
