@@ -247,6 +247,11 @@ function followWorld(
       engine.wake('Platform', 'platform');
     if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
     if (labels[LABEL.kind] === 'Task' && name !== undefined) engine.wake('Task', name);
+    // Volumes of the App's may have been kept for it.
+    if (labels[LABEL.kind] === 'Task' && action === 'destroy') {
+      const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
+      if (app) engine.wake('App', app.metadata.name);
+    }
   });
   const follower = {
     onEvent: () => undefined,
