@@ -3,7 +3,7 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
@@ -76,6 +76,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(dnsRecordReconciler),
 ];
 
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
+
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
   const { store, clock, log } = options;
@@ -106,7 +108,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
@@ -156,7 +158,10 @@ function buildWorld(options: CoreOptions) {
     monitor: new HealthMonitor({
       probe,
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      settings: () => {
+        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        return { ...healthSettings(spec), edge: edgeOf(spec) };
+      },
       onChange: (app) => health.onChange(app),
     }),
   };
@@ -207,14 +212,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }
@@ -247,6 +258,15 @@ function followWorld(
   docker.follow(follower, signal).catch(ended('Docker'));
   nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
   const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  // A site that nginx has taken up, or let go of, is asked for at once.
+  store.watch({
+    kind: 'Site',
+    fromVersion: store.version,
+    onChange: ({ document }) => {
+      for (const { kind, uid } of document.metadata.ownerReferences ?? [])
+        if (kind === 'App') health.monitor.askSoon(uid);
+    },
+  });
   store.watch({
     kind: 'App',
     fromVersion: store.version,

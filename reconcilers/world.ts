@@ -64,6 +64,10 @@ export interface HistoryReading {
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
+  /** What was told of the containers of this document since they last fitted, in words. */
+  heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }

@@ -850,6 +850,23 @@ export interface AppStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
+  };
+  /**
+   * The restart that is being done. Clocks may differ, so it is not the time that tells whether it happened.
+   */
+  restart?: {
+    /**
+     * The annotation that asks for it.
+     */
+    asked?: string;
+    /**
+     * When the container had been started before.
+     */
+    before?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).
@@ -1260,6 +1277,10 @@ export interface TokenSpec {
    * SHA-256 of the token, in hex.
    */
   hash: string;
+  /**
+   * true: secret values are shown in every answer, as Kubernetes shows them, so that `kubectl apply` and `kubectl diff` of a Secret see when nothing changed. Only with the scope admin. Default: false, they are hidden.
+   */
+  showSecrets?: boolean;
   /**
    * true: refused until it is taken off.
    */

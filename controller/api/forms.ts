@@ -2,7 +2,7 @@
  * How documents look in an answer: whole, as rows of a table, or as bare metadata; the client says which by Accept. Lists,
  * single documents and watches all go through a form, so that nothing gets out unhidden by another door.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { cell } from '../../resources/columns.ts';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
@@ -10,6 +10,7 @@ import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
 import type { Store } from '../store/types.ts';
 import type { EngineAccess } from './dependencies.ts';
+import { showsSecrets } from './identity.ts';
 import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
@@ -30,9 +31,20 @@ export interface Form {
   list(metadata: ListMeta, documents: readonly Document[]): unknown;
 }
 
+/**
+ * What is shown of a kind. A KindDefinition is one; a projection, which shows documents as objects of Kubernetes itself, names its
+ * own apiVersion and says by `project` how they are made.
+ */
+export interface Shown extends Pick<KindDefinition, 'kind' | 'columns' | 'secret'> {
+  apiVersion?: string;
+  project?(document: Document): Document;
+}
+
 interface Asked {
   url: string;
   headers: IncomingHttpHeaders;
+  /** Whose identity may be to see secrets. */
+  raw?: IncomingMessage;
 }
 
 const META_GROUP = 'meta.k8s.io';
@@ -42,15 +54,17 @@ const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMet
 /** Throws 406 where the client takes nothing that there is. */
 export function formOf(
   { clock, store, engine }: { clock: Clock; store: Store; engine: Pick<EngineAccess, 'observedAt'> },
-  definition: KindDefinition,
+  definition: Shown,
   asked: Asked,
 ): Form {
   const query = new Query(asked.url);
   // Our own command line has no use for it, and people want to read what it prints.
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
-  const owners = isCli ? plain : (document: Document) => managedFields(store, document);
+  const isPlain = isCli || definition.project !== undefined;
+  const owners = isPlain ? plain : (document: Document) => managedFields(store, document);
   const fresh = (document: Document) => withObservedAt(document, engine.observedAt(document));
-  const whole = wholeForm(definition, query, owners, fresh);
+  const isOurs = definition.apiVersion === undefined;
+  const whole = wholeForm(definition, { open: isOpen(query, asked), owners, fresh: isOurs ? fresh : plain });
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
@@ -84,22 +98,27 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
+/** As the request says it, else as the one who asks is used to. */
+function isOpen(query: Query, asked: Asked): boolean {
+  return query.all('showSecrets').length > 0 ? query.flag('showSecrets') : showsSecrets(asked);
+}
+
+type Change = (document: Document) => Document;
+
 function wholeForm(
-  definition: KindDefinition,
-  query: Query,
-  owners: (document: Document) => Document,
-  fresh: (document: Document) => Document,
+  definition: Shown,
+  { open, owners, fresh }: { open: boolean; owners: Change; fresh: Change },
 ): Form {
-  const open = query.flag('showSecrets');
+  const { kind, apiVersion = API_VERSION, project = plain } = definition;
   const hides = definition.secret && !open;
-  const render = (document: Document) => fresh(owners(hides ? hideSecrets(document) : document));
+  const render = (document: Document) => project(fresh(owners(hides ? hideSecrets(document) : document)));
   return {
-    name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
-    type: { apiVersion: API_VERSION, kind: definition.kind },
+    name: `${apiVersion} ${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
+    type: { apiVersion, kind },
     render,
     list: (metadata, documents) => ({
-      kind: `${definition.kind}List`,
-      apiVersion: API_VERSION,
+      kind: `${kind}List`,
+      apiVersion,
       metadata,
       items: documents.map(render),
     }),
@@ -130,13 +149,7 @@ function metadataOf(whole: Form, type: Form['type'], document: Document): object
 /** What stands in each row beside its cells. */
 const INCLUDED = ['Metadata', 'Object', 'None'];
 
-function tableForm(
-  definition: KindDefinition,
-  query: Query,
-  whole: Form,
-  version: string,
-  clock: Clock,
-): Form {
+function tableForm(definition: Shown, query: Query, whole: Form, version: string, clock: Clock): Form {
   const type = { apiVersion: `${META_GROUP}/${version}`, kind: 'Table' };
   const included = query.text('includeObject') ?? 'Metadata';
   if (!INCLUDED.includes(included)) {

@@ -80,10 +80,10 @@ function stepLines(step: Step, paint: Paint): string[] {
   return lines;
 }
 
-export function becauseText({ field, found, wanted, cause }: Because): string {
+export function becauseText({ field, found, wanted, cause, known }: Because): string {
   const isCompared = found !== undefined || wanted !== undefined;
   const values = isCompared ? `: ${valueText(found)} → ${valueText(wanted)}` : '';
-  return oneLine(`${field}${values} (${cause})`);
+  return oneLine(`${field}${values} (${cause}${known === undefined ? '' : `: ${known}`})`);
 }
 
 export function planSummary(plan: Plan): PlanSummary {

@@ -5,6 +5,7 @@
 
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
+import { isUp } from '../container/seen.ts';
 import {
   find,
   isGone,
@@ -76,6 +77,8 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
     case 'SetRestartPolicy':
       return docker.setRestartPolicy(work.id, 'always');
     case 'RestartContainer':
+      // What it was before is written down first: after a crash that tells whether it was restarted.
+      await run.checkpoint(work.asked);
       return docker.restart(work.id, STOP_SECONDS);
     case 'RemoveContainer':
       return remove(work, world, run);
@@ -134,7 +137,8 @@ async function requireFreePorts(
     ((await docker.container(id))?.settings.ports ?? []).map(({ hostPort }) => hostPort);
   const wanted = await portsOf(next);
   if (wanted.length === 0) return;
-  const own = new Set((await Promise.all(present.map(portsOf))).flat());
+  // A start whose answer was lost has happened all the same: then it holds them itself.
+  const own = new Set((await Promise.all([...present, ...(isUp(next) ? [next] : [])].map(portsOf))).flat());
   const taken = (await host.listeners()).find(
     ({ protocol, port }) => protocol === 'tcp' && wanted.includes(port) && !own.has(port),
   );

@@ -41,6 +41,8 @@ export interface AppHave {
   /** Where the App's data is on the host. */
   folder: string;
   health?: Health;
+  /** What Docker told of its containers since they last were as wanted. */
+  heard?: string;
   /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
   networkGone?: boolean;
   /** Public ports that somebody else has, and who. Looked for only where no container of the App has them. */
@@ -54,6 +56,8 @@ export interface AppHave {
 
 export async function observeApp(want: AppWant, world: Reading): Promise<AppHave> {
   const { uid, name } = want.document.metadata;
+  // Before they are looked at: what fits then is forgotten.
+  const heard = world.docker.heard(uid);
   const image = await findImage(want, world.docker);
   const address = world.leases.of(ADDRESS_POOL, uid);
   const folder = appFolder(world.settings.stateFolder, name);
@@ -96,6 +100,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     ...(crashLog === undefined ? {} : { crashLog }),
     ...(inputs ? { inputs } : {}),
     ...(networkGone ? { networkGone } : {}),
+    ...(heard === undefined ? {} : { heard }),
     aliases: await followAliases(want, world),
   };
 }

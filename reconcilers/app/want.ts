@@ -3,7 +3,7 @@
  * the values of Secrets, and what stands in the way. Pure; observe and diff build on it.
  */
 import type { View } from '../../controller/engine/contract.ts';
-import { ANNOTATION, condition, type Document, type StatusBase } from '../../resources/document.ts';
+import { ANNOTATION, condition, type Document, refText, type StatusBase } from '../../resources/document.ts';
 import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
@@ -45,16 +45,21 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** Public ports that other Apps wait for now, by their names, while somebody else has them. */
+  waitingForPorts?: ReadonlyMap<string, readonly number[]>;
   /** The disk is too full to pull an image: what Platform says of it. */
   diskFull?: string;
   site?: Document;
   /** "generation 3 by root through cli". */
   cause: () => string;
+  /** Whose change it is where a setting comes from another document: "generation 2 of secret/key by root through cli". */
+  causeOfReference?: (field: string) => string | undefined;
   deleting: boolean;
   deleteData: boolean;
 }
 
 const CLAIMS = 'app claims';
+const WAITING = 'apps that wait for a port';
 
 interface Claims {
   /** Host name → App that has it. */
@@ -109,7 +114,11 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(waiting ? { waiting } : {}),
     ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
+    ...(app.tcpPorts.length > 0
+      ? { waitingForPorts: view.derived(WAITING, ['App#status'], portsWaitedFor) }
+      : {}),
     cause: () => view.causeOf(document),
+    causeOfReference: (field) => causeOfReference(field, app, view),
     deleting: document.metadata.deletionTimestamp !== undefined,
     deleteData: document.metadata.annotations?.[ANNOTATION.deleteData] === 'true',
   };
@@ -119,6 +128,17 @@ function isNetwork(
   value: PlatformStatus['network'],
 ): value is { name: string; subnet: string; gateway: string } {
   return value?.name !== undefined && value.subnet !== undefined && value.gateway !== undefined;
+}
+
+function causeOfReference(field: string, app: EffectiveApp, view: View): string | undefined {
+  const [, variable] = /^env\.(.+)$/.exec(field) ?? [];
+  const entry = app.env.find(({ name }) => name === variable);
+  if (entry && 'secret' in entry) return causeOf(view.get('Secret', entry.secret), view);
+  return /^(network|address|dns)$/.test(field) ? causeOf(view.get('Platform', 'platform'), view) : undefined;
+}
+
+function causeOf(document: Document | undefined, view: View): string | undefined {
+  return document && view.causeOf(document).replace(/^generation \d+/, `$& of ${refText(document)}`);
 }
 
 /** The names that packages of the older platform read, and their prefixed twins. */
@@ -220,6 +240,15 @@ function claims(view: View): Claims {
     }
   }
   return { hosts, ports };
+}
+
+function portsWaitedFor(view: View): ReadonlyMap<string, readonly number[]> {
+  const waiting = (view.list('App') as readonly AppDocument[]).filter(
+    (app) => condition(app, 'Ready')?.reason === 'PortInUse',
+  );
+  return new Map(
+    waiting.map((app) => [app.metadata.name, memoized(app).tcpPorts.map(({ hostPort }) => hostPort)]),
+  );
 }
 
 const effectiveApps = new WeakMap<object, EffectiveApp>();

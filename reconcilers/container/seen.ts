@@ -61,6 +61,7 @@ export async function seeContainers(docker: Reading['docker'], look: Look): Prom
       if (isCompared) entry.drift = settingsDifference(spec, details);
       // One that was made for other settings was compared with nothing.
       if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
+      else if (isCompared) docker.doubt(container.id);
     }
     seen.push(entry);
   }

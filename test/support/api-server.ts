@@ -61,6 +61,7 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
         async *logs() {},
         exec: () => Promise.reject(new Error('nothing runs here')),
       },
+      pods: noPods,
       doctor: async () => [],
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       metrics: () => [],
@@ -119,6 +120,16 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
     },
   };
 }
+
+/** Nothing runs. */
+export const noPods: ApiDependencies['pods'] = {
+  node: 'test-host',
+  list: async () => [],
+  onChange: () => () => undefined,
+  async *logs() {},
+  exec: () => Promise.reject(new Error('nothing runs here')),
+  connect: () => Promise.reject(new Error('nothing runs here')),
+};
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

@@ -25,6 +25,7 @@ import { createFakeProbe, type FakeProbe } from '../../reconcilers/drivers/probe
 import { API_VERSION, type Condition, type Document, type Manifest } from '../../resources/document.ts';
 import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
+import { noPods } from './api-server.ts';
 import { VirtualClock } from './clock.ts';
 
 const ROOT: Author = { user: 'root', via: 'cli' };
@@ -140,6 +141,7 @@ export async function startController(
       log,
       clock,
       socketPath,
+      pods: noPods,
       containers: {
         async *logs() {},
         exec: () => Promise.reject(new Error('nothing runs here')),

@@ -368,6 +368,35 @@ test('get tells when the world was looked at last, and Docker that is gone makes
   assert.is(controller.ready('App', 'wiki').status, 'True');
 });
 
+test('an App whose site does not answer through nginx is not Ready, says why, and comes back by itself', async ({
+  controller,
+}) => {
+  await serve(controller, appManifest('wiki'));
+  const { probe } = controller.world;
+  const asked = probe.asked.filter(({ tls }) => tls).at(-1);
+  assert.equal(
+    [asked?.address, asked?.port, asked?.host, asked?.path],
+    ['127.0.0.1', 443, 'wiki.localhost', '/'],
+  );
+  const before = probe.asked.length;
+  await controller.pass(90_000);
+  const questions = probe.asked.slice(before);
+  assert.ok(questions.length <= 12, `${questions.length} questions in a minute and a half`);
+  assert.ok(questions.filter(({ tls }) => tls).length <= 4, 'TLS is asked for rarely while all is well');
+  probe.answers.set('127.0.0.1:443', 502);
+  await controller.pass(45_000);
+  const { status, reason, message } = controller.ready('App', 'wiki');
+  assert.equal([status, reason], ['False', 'EdgeNotAnswering']);
+  assert.match(message, 'https://wiki.localhost does not answer through nginx: status 502');
+  assert.is(controller.ready('Site', 'wiki').status, 'True', 'nginx has it');
+  probe.answers.delete('127.0.0.1:443');
+  await controller.pass(5_000);
+  assert.is(controller.ready('App', 'wiki').status, 'True');
+  probe.answers.set('127.0.0.1:443', 401);
+  await controller.pass(90_000);
+  assert.is(controller.ready('App', 'wiki').status, 'True', 'a page that asks who one is, is an answer');
+});
+
 test('drift that would replace what serves waits for the window, unless it is approved or does not serve', async ({
   controller,
 }) => {

@@ -367,7 +367,8 @@ function createContainer(
 
 async function* readLogs(container: FakeContainer, options: LogOptions): AsyncGenerator<LogLine> {
   const since = options.since === undefined ? 0 : Date.parse(options.since);
-  const all = container.logs.filter(({ at }) => at >= since);
+  const until = options.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(options.until);
+  const all = container.logs.filter(({ at }) => at >= since && at <= until);
   let next = container.logs.length;
   const shown = options.tail === undefined ? all : all.slice(all.length - Math.min(options.tail, all.length));
   const line = ({ stream, text, at }: LogLine & { at: number }): LogLine => ({

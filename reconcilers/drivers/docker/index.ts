@@ -190,6 +190,8 @@ export interface LogOptions {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** RFC 3339: nothing that was written later. */
+  until?: string;
   signal?: AbortSignal;
 }
 
