@@ -21,15 +21,7 @@ test.before(async () => {
   await makeImage(host, 'test.local/site:2', 'ENV RELEASE=2', 'USER 1000');
   await host.copyIn(fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)), '/root/recorder.mjs');
   const pid = '/var/lib/holdfast/nginx/run/nginx.pid';
-  host.spawn([
-    'node',
-    '/root/recorder.mjs',
-    '/run/recorder.sock',
-    '/var/run/docker.sock',
-    RECORDED,
-    pid,
-    LIES,
-  ]);
+  host.spawn(['node', '/root/recorder.mjs', '/run/recorder.sock', '/var/run/docker.sock', RECORDED, pid]);
   await until(
     'the recorder listens',
     async () => (await host.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
