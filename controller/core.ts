@@ -8,6 +8,7 @@ import { appReconciler } from '../reconcilers/app/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
@@ -34,6 +35,7 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  firewall: Firewall;
 }
 
 export interface CoreOptions {
@@ -132,7 +134,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe } = drivers;
+  const { nginx, host, authority, probe, firewall } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -145,8 +147,8 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
+  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority, firewall };
+  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

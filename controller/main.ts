@@ -9,6 +9,7 @@ import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
@@ -155,6 +156,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       hostname: hostname(),
     }),
     probe: createProbe({ clock }),
+    firewall: createFirewall(),
   };
 }
 

@@ -26,6 +26,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
+    firewall: { state: true },
   };
 
 export class WritingRefusedError extends Error {

@@ -6,6 +6,7 @@
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
@@ -66,6 +67,7 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly firewall: FirewallReading;
 }
 
 export interface Writing {
@@ -75,6 +77,7 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;
 }

@@ -157,6 +157,23 @@ export interface PlatformStatus {
     gateway?: string;
   };
   /**
+   * What keeps containers apart.
+   */
+  firewall?: {
+    /**
+     * The iptables in use.
+     */
+    program?: string;
+    /**
+     * Kinds of addresses that it filters.
+     */
+    families?: string[];
+    /**
+     * How many ways are open, each from an App to what it is bound to.
+     */
+    ways?: number;
+  };
+  /**
    * The Docker Engine.
    */
   docker?: {

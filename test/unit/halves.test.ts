@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
+import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { planningHalf, READING_VERBS, readingHalf, WritingRefusedError } from '../../reconcilers/halves.ts';
@@ -30,6 +31,7 @@ const whole = {
     release: async () => undefined,
   },
   authority: createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: 'test' }),
+  firewall: createFirewall(),
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */
