@@ -3,11 +3,16 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
+
+import { addonReconciler } from '../reconcilers/addon/index.ts';
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { bindingReconciler } from '../reconcilers/binding/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { Databases } from '../reconcilers/drivers/database/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
@@ -36,6 +41,7 @@ export interface Drivers {
   authority: Authority;
   probe: Probe;
   firewall: Firewall;
+  databases: Databases;
 }
 
 export interface CoreOptions {
@@ -62,6 +68,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(addonReconciler),
+  anyReconciler(bindingReconciler),
 ];
 
 /** Builds everything, and runs when it answers. */
@@ -89,6 +97,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     shutdown.abort();
     health.monitor.close();
     await engine.stop();
+    await options.drivers.databases.close();
   };
   try {
     await ensurePlatform(store);
@@ -134,7 +143,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall } = drivers;
+  const { nginx, host, authority, probe, firewall, databases } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -147,8 +156,9 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority, firewall };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  const shared = { settings, docker, nginx, host, leases, authority, firewall, databases, clock };
+  const whole: Reading = { ...shared, health: health.monitor };
+  const writing: Writing = { ...shared, probe, startTurns: createSemaphore(1) };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -185,7 +195,8 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+    const kind = labels[LABEL.kind];
+    if ((kind === 'App' || kind === 'Addon') && name !== undefined) engine.wake(kind, name);
   });
   const follower = {
     onEvent: () => undefined,

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createDatabases } from '../reconcilers/drivers/database/databases.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
@@ -145,8 +146,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: nginxSupervisor,
   });
+  const docker = createDocker({ clock, log, ...dockerOptions });
   return {
-    docker: createDocker({ clock, log, ...dockerOptions }),
+    docker,
     nginx,
     host: createHost({ stateFolder }),
     authority: createAuthority({
@@ -157,6 +159,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     }),
     probe: createProbe({ clock }),
     firewall: createFirewall(),
+    databases: createDatabases({ clock, exec: docker.exec }),
   };
 }
 

@@ -22,11 +22,21 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       looked: true,
     },
     nginx: { state: true, folder: true, certificates: true },
-    host: { listeners: true, routes: true, hasIpv6: true, hasAppArmorProfile: true, folderExists: true },
+    host: {
+      listeners: true,
+      routes: true,
+      hasIpv6: true,
+      hasAppArmorProfile: true,
+      folderExists: true,
+      foldersIn: true,
+      readFile: true,
+    },
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
     firewall: { state: true },
+    databases: { version: true, accounts: true, databases: true, contents: true },
+    clock: { now: true },
   };
 
 export class WritingRefusedError extends Error {

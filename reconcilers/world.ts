@@ -5,7 +5,9 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
@@ -68,6 +70,9 @@ export interface Reading {
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
   readonly firewall: FirewallReading;
+  readonly databases: DatabaseReading;
+  /** What time it is, for what has an end. */
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface Writing {
@@ -78,6 +83,9 @@ export interface Writing {
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
   readonly firewall: FirewallReading & FirewallWriting;
+  readonly databases: DatabaseReading & DatabaseWriting;
+  /** Databases start one after another: who starts one holds it until that answers. */
+  readonly startTurns: Semaphore;
   readonly probe: Probe;
   readonly clock: Clock;
 }

@@ -95,6 +95,35 @@ export function hostConformance(name: string, makeHost: () => Promise<HostUnderT
     assert.ok(await host.folderExists(`${folder}/apps/wiki`));
   });
 
+  test('a file is written whole, read back, and replaced', async () => {
+    const file = `${folder}/addons/pg/secret/password`;
+    await rejects('notFound', host.writeFile(file, 'one', { mode: 0o444 }), /is not there/);
+    await host.ensureFolder(`${folder}/addons/pg/secret`, { mode: 0o755 });
+    assert.is(await host.readFile(file), undefined);
+    await host.writeFile(file, 'one', { mode: 0o444 });
+    await host.writeFile(file, 'two', { mode: 0o444 });
+    assert.is(await host.readFile(file), 'two');
+    await rejects('invalid', host.writeFile(`${folder}/store/key`, 'x', { mode: 0o600 }));
+    await rejects('invalid', host.readFile('/etc/holdfast-test/key'));
+  });
+
+  test('a folder gets another name with what is in it; twice is success, and nothing is covered', async () => {
+    const [from, to] = [`${folder}/addons/pg/data-15`, `${folder}/addons/pg/kept-15`];
+    await host.ensureFolder(from, { mode: 0o700 });
+    await host.writeFile(`${from}/word`, 'here', { mode: 0o600 });
+    await host.renameFolder(from, to);
+    await host.renameFolder(from, to);
+    assert.is(await host.readFile(`${to}/word`), 'here');
+    await host.ensureFolder(from, { mode: 0o700 });
+    await rejects('conflict', host.renameFolder(from, to), /is there already/);
+    assert.equal(await host.foldersIn(`${folder}/addons/pg`), ['data-15', 'kept-15']);
+    assert.equal(await host.foldersIn(`${folder}/addons/none`), []);
+    await rejects('invalid', host.renameFolder(`${folder}/addons`, `${folder}/apps/x`));
+    await host.removeFolder(`${folder}/addons/pg`);
+    assert.not.ok(await host.folderExists(to));
+    await rejects('invalid', host.removeFolder(`${folder}/addons`));
+  });
+
   test('a folder that is not there does not exist, and a file is none', async () => {
     await under.putFile(`${folder}/file`);
     assert.not.ok(await host.folderExists(`${folder}/file`));

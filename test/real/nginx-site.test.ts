@@ -64,6 +64,10 @@ function placeOf(real: RealNginx): Place {
     hasIpv6: async () => false,
     hasAppArmorProfile: async () => false,
     folderExists: async () => true,
+    foldersIn: async () => [],
+    readFile: async () => undefined,
+    writeFile: async () => undefined,
+    renameFolder: async () => undefined,
     ensureFolder: async () => undefined,
     removeFolder: async () => undefined,
   };

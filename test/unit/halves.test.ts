@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
+import { createDatabases } from '../../reconcilers/drivers/database/databases.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
@@ -32,6 +33,13 @@ const whole = {
   },
   authority: createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: 'test' }),
   firewall: createFirewall(),
+  databases: createDatabases({
+    clock,
+    exec: async () => {
+      throw new Error('nothing is run here');
+    },
+  }),
+  clock,
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */

@@ -33,6 +33,10 @@ function world(options: { version?: string } = {}) {
     hasIpv6: async () => true,
     hasAppArmorProfile: async () => false,
     folderExists: async () => true,
+    foldersIn: async () => [],
+    readFile: async () => undefined,
+    writeFile: async () => undefined,
+    renameFolder: async () => undefined,
     ensureFolder: async () => undefined,
     removeFolder: async () => undefined,
   };

@@ -31,7 +31,6 @@ export function connectPostgresql(server: DatabaseServer): DatabaseEngine {
     max: MOST_CONNECTIONS,
     idleTimeoutMillis: IDLE_MILLISECONDS,
     query_timeout: QUERY_MILLISECONDS,
-    allowExitOnIdle: true,
   });
   // A connection that breaks while nobody uses it is made anew by who needs one.
   pool.on('error', () => undefined);

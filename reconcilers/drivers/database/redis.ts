@@ -31,11 +31,18 @@ export function connectRedis(server: DatabaseServer): DatabaseEngine {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
   });
-  client.on('error', () => undefined);
+  // Why it does not connect is only told here.
+  let lastError: Error | undefined;
+  client.on('error', (error: Error) => {
+    lastError = error;
+  });
 
   async function call(...command: [string, ...string[]]): Promise<unknown> {
     if (client.status === 'wait' || client.status === 'end' || client.status === 'close') {
-      await client.connect();
+      lastError = undefined;
+      await client.connect().catch((error: unknown) => {
+        throw lastError ?? error;
+      });
     }
     return client.call(...command);
   }
