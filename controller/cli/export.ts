@@ -50,7 +50,16 @@ async function read(context: CliContext, args: readonly string[], showSecrets: b
     if (name === undefined) documents.push(...(await context.client.list(kind.kind, { showSecrets })).items);
     else documents.push(await context.client.get({ kind: kind.kind, name }, { showSecrets }));
   }
-  return documents.filter((document) => document.metadata.deletionTimestamp === undefined);
+  const isNamed = args.length > 0;
+  return documents.filter(
+    ({ metadata }) =>
+      metadata.deletionTimestamp === undefined && (isNamed || !isMadeFor(metadata.ownerReferences)),
+  );
+}
+
+/** Of a kind that people write, but written by a reconciler for another document, which brings it again. */
+function isMadeFor(owners: Document['metadata']['ownerReferences']): boolean {
+  return owners?.some(({ controller }) => controller !== false) ?? false;
 }
 
 async function writeFiles(

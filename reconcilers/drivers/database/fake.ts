@@ -134,7 +134,7 @@ export function createFakeDatabases(options: {
     enter(server, { name, password, database }) {
       const { accounts, databases } = all.get(locate(server).data) ?? {};
       const login = accounts?.get(name);
-      if (!login || login.state !== 'bound' || login.password !== password)
+      if (login?.state !== 'bound' || login.password !== password)
         throw new DriverError('denied', `${server.name}: password authentication failed for ${name}`);
       const isOwn = login.many ? database.startsWith(name) : database === name;
       const words = databases?.get(database);
