@@ -5,13 +5,16 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AddressReading } from './drivers/address/index.ts';
 import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
+import type { DiskReading } from './platform/disk-monitor.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */
 export interface LeaseReading {
@@ -53,10 +56,18 @@ export interface Settings {
   version: string;
 }
 
+/** What documents said before: the revisions that are kept. */
+export interface HistoryReading {
+  /** Newest first, the present one among them. */
+  specs(kind: string, name: string): Iterable<Record<string, unknown>>;
+}
+
 /** Docker as it is known from one list and the event stream. */
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
+  /** What was told of the containers of this document since they last fitted, in words. */
+  heard(uid: string): string | undefined;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -69,6 +80,11 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly dns: DnsReading;
+  readonly lookup: LookupReading;
+  readonly address: AddressReading;
+  readonly disk: DiskReading;
+  readonly history: HistoryReading;
   readonly firewall: FirewallReading;
   readonly databases: DatabaseReading;
   /** What time it is, for what has an end. */
@@ -82,6 +98,7 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
   readonly databases: DatabaseReading & DatabaseWriting;
   /** Databases start one after another: who starts one holds it until that answers. */

@@ -51,6 +51,8 @@ export interface EffectiveApp {
   location: string;
   domain: string;
   aliases: string[];
+  /** Records of its names that somebody else made are taken over. */
+  adopt: boolean;
   /** Empty: those of the Platform. */
   dns: string[];
   pidsLimit: number;
@@ -86,6 +88,7 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     location: spec.location ?? name,
     domain: spec.domain ?? 'localhost',
     aliases: spec.aliases ?? [],
+    adopt: spec.adopt ?? false,
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,
     addons: addonNames(spec, manifest),

@@ -16,7 +16,7 @@ import { SETTINGS_LABEL } from './description.ts';
 
 /** Crash loops are told with this many last lines of the log. */
 export const LOG_LINES = 12;
-const APPARMOR_PROFILE = 'docker-holdfast-app';
+export const APPARMOR_PROFILE = 'docker-holdfast-app';
 
 export interface SeenContainer extends ContainerSummary {
   hash: string;

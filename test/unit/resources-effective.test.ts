@@ -28,6 +28,7 @@ test('a plain image gets every default', () => {
     location: 'www',
     domain: 'localhost',
     aliases: [],
+    adopt: false,
     dns: [],
     pidsLimit: 4096,
     addons: [],

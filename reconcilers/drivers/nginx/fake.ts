@@ -10,6 +10,7 @@ export type NginxCall =
   | 'publish'
   | 'swapped'
   | 'start'
+  | 'upgrade'
   | 'stop'
   | 'writeCertificate'
   | 'removeCertificate';
@@ -35,6 +36,8 @@ export class FakeNginx implements Nginx {
   readonly files = new Map<string, string>();
   readonly pems = new Map<string, { certificate: string; key: string }>();
   private readonly before: (call: NginxCall) => void | Promise<void>;
+  /** The program was replaced on disk; the new one may not come up. */
+  replaced: 'good' | 'bad' | undefined;
   private generation = 0;
   private pids = 100;
   /** Counts the certificates written: what runs is loaded when it has seen them all. */
@@ -83,6 +86,7 @@ export class FakeNginx implements Nginx {
       ...(version === undefined ? {} : { version }),
       generation: this.generation,
       loaded: running?.generation === this.generation && running.stamp === this.stamp && this.generation > 0,
+      ...(running && this.replaced ? { outdated: true } : {}),
       files: new Map(this.files),
       certificates: [...this.pems.keys()].sort(),
       workerUser: 'www-data',
@@ -125,8 +129,21 @@ export class FakeNginx implements Nginx {
     const conflict = this.conflictIn(this.files, new Map());
     if (conflict) throw conflict;
     this.pids += 1;
+    this.replaced = undefined;
     this.running = { pid: this.pids, generation: this.generation, stamp: this.stamp };
     this.changed();
+  }
+
+  async upgrade(): Promise<{ ok: true } | { ok: false; message: string }> {
+    await this.before('upgrade');
+    const { replaced, running } = this;
+    this.replaced = undefined;
+    if (!running || replaced === undefined) return { ok: true };
+    if (replaced === 'bad') return { ok: false, message: 'the new one did not come up' };
+    this.pids += 1;
+    this.running = { ...running, pid: this.pids };
+    this.changed();
+    return { ok: true };
   }
 
   async stop(): Promise<void> {
