@@ -137,26 +137,20 @@ function containerFields(
   return { id, name, state, restarts: details.restartCount, ...started, ...crashed };
 }
 
-function upgradeFields(
-  want: AddonWant,
-  have: AddonHave,
-  { failure, now, pending }: Outcome<AddonStep>,
-): unknown {
+function upgradeFields(want: AddonWant, have: AddonHave, { failure, now }: Outcome<AddonStep>): unknown {
   const before = want.document.status?.upgrade;
   const step = failure?.step as AddonStep | undefined;
   if (failure?.reason === 'UpgradeFailed' && step?.work.type === 'UpgradeData') {
     const { from, to } = step.work;
     return { from: from.series, to: to.series, state: 'failed', message: failure.message, at: now };
   }
-  const next = pending.find(({ work }) => work.type === 'SwitchData')?.work;
-  if (next?.type === 'SwitchData' && have.slots.data[0]) {
-    const message = 'every row was compared';
-    return { from: have.slots.data[0].series, to: have.image.series, state: 'done', message, at: now };
-  }
   const [data] = have.slots.data;
-  // The copy has taken the place of what failed before.
-  if (before?.state === 'failed' && data?.series === before.to) return { ...before, state: 'done', at: now };
-  return before;
+  const [kept] = have.slots.kept;
+  if (!data || !kept || kept.series === data.series) return before;
+  const at = new Date(kept.since).toISOString();
+  // A later attempt has failed.
+  if (before?.state === 'failed' && (before.at ?? '') > at) return before;
+  return { from: kept.series, to: data.series, state: 'done', message: 'every row was compared', at };
 }
 
 function rolloutFields(

@@ -47,7 +47,6 @@ function fields(
   const before = document.status;
   const found = have?.account;
   const isDone = found !== undefined && pending.length === 0 && !failure && !rotationIsDue(want);
-  const keptSince = found?.state === 'kept' ? found.since : before?.adopted;
   return {
     address: address ?? before?.address,
     port: port ?? before?.port,
@@ -59,7 +58,6 @@ function fields(
     },
     secret: secret.name,
     credential: have?.isKnown ? found?.credential : before?.credential,
-    adopted: keptSince,
     ...(isDone && secret.rotatedAt !== undefined ? { rotatedAt: secret.rotatedAt } : {}),
   };
 }

@@ -71,7 +71,7 @@ export function makeWorld(clock: VirtualClock): World {
   const dns = createFakeDns();
   const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
   const authority = createFakeAuthority({ clock, nginx });
-  const databases = databasesIn({ docker, host });
+  const databases = databasesIn({ docker, host, clock });
   const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority, databases };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }

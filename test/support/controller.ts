@@ -16,6 +16,7 @@ import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
@@ -42,6 +43,7 @@ export interface FakeWorld {
   /** Zones at providers, and what name servers answer. */
   dns: FakeDns;
   address: FakeAddress;
+  databases: FakeDatabases;
 }
 
 export interface Happening {
@@ -97,8 +99,8 @@ export async function startController(
   const dns = options.world?.dns ?? createFakeDns();
   const address = options.world?.address ?? createFakeAddress({ ipv4: '192.0.2.1' });
   const firewall = createFakeFirewall();
-  const databases = databasesIn({ docker, host });
-  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address };
+  const databases = databasesIn({ docker, host, clock });
+  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address, databases };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
   const write = (message: string, fields: LogFields = {}) => void logged.push({ message, fields });
