@@ -27,6 +27,7 @@ import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
+import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -79,6 +80,7 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(siteReconciler),
   anyReconciler(addonReconciler),
   anyReconciler(bindingReconciler),
+  anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
 ];
@@ -258,7 +260,8 @@ function followWorld(
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
     const kind = labels[LABEL.kind];
-    if ((kind === 'App' || kind === 'Addon') && name !== undefined) engine.wake(kind, name);
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+      engine.wake(kind, name);
   });
   const follower = {
     onEvent: () => undefined,

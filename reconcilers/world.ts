@@ -68,6 +68,8 @@ export interface DockerKnowledge extends DockerReading {
   needsLook(id: string): boolean;
   /** What was told of the containers of this document since they last fitted, in words. */
   heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -87,7 +89,7 @@ export interface Reading {
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
   readonly databases: DatabaseReading;
-  /** What time it is, for what has an end. */
+  /** What time it is, for schedules and for what has an end. */
   readonly clock: Pick<Clock, 'now'>;
 }
 

@@ -57,6 +57,12 @@ export function hostConformance(name: string, makeHost: () => Promise<HostUnderT
     assert.ok(await under.outsideIsWhole());
   });
 
+  test('several who make folders in a new one at the same time all have theirs', async () => {
+    const paths = Array.from({ length: 8 }, (_, index) => `${folder}/addons/at-once/${index}/data`);
+    await Promise.all(paths.map((path) => host.ensureFolder(path, { mode: 0o755 })));
+    for (const path of paths) assert.ok(await host.folderExists(path));
+  });
+
   test('removing takes everything in it, links as links, and twice is success', async () => {
     await host.ensureFolder(`${folder}/apps/wiki/data/deep`, { mode: 0o755 });
     await host.ensureFolder(`${folder}/apps/wiki2`, { mode: 0o755 });

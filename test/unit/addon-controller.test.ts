@@ -256,7 +256,7 @@ const upgraded = async (controller: RunningController) => {
 within('an upgrade copies, compares, and keeps the old data until its time is over', async (controller) => {
   await upgraded(controller);
   await controller.apply(addon('postgresql', { type: 'postgresql', version: '17', keepOldData: 2 }));
-  await controller.settle();
+  await controller.pass(20_000);
   await becomes(controller, 'App', 'shop', 'Serving');
   assert.is(status<{ version: string }>(controller, 'Addon', 'postgresql').version, '17');
   assert.equal(enter(controller), ['hello', 'world']);

@@ -112,7 +112,7 @@ export function createHost({ stateFolder }: { stateFolder: string }): Host {
         const missing = await missingFolders(stateFolder, path);
         for (const folder of missing) {
           const wanted = folder === path ? mode : BETWEEN_MODE;
-          await mkdir(folder, { mode: wanted });
+          await makeFolder(folder, wanted);
           // The umask has taken bits off.
           await chmod(folder, wanted);
         }
@@ -146,6 +146,16 @@ async function missingFolders(stateFolder: string, path: string): Promise<string
     else await requireFolder(folder);
   }
   return missing;
+}
+
+/** Two that make a folder inside the same new one come upon each other. */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await requireFolder(path);
+  }
 }
 
 /** All folders down to this one are there, and none of them is a link. */
