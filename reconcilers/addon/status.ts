@@ -37,7 +37,7 @@ function upgradeFailed({ document }: AddonWant, { failure }: Outcome<AddonStep>)
   if (failure?.reason === 'UpgradeFailed' || !isWanted) return undefined;
   return {
     reason: 'UpgradeFailed',
-    message: `${upgrade.message ?? ''}; put it right and set the annotation ${ANNOTATION.retriedAt} to the present time`,
+    message: `${upgrade.message ?? ''}; put it right and run holdfast retry addon/${document.metadata.name}`,
   };
 }
 
