@@ -262,6 +262,11 @@ function followWorld(
     const kind = labels[LABEL.kind];
     if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
       engine.wake(kind, name);
+    // Volumes of the App's may have been kept for it.
+    if (kind === 'Task' && action === 'destroy') {
+      const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
+      if (app) engine.wake('App', app.metadata.name);
+    }
   });
   const follower = {
     onEvent: () => undefined,

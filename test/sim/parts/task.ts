@@ -83,6 +83,11 @@ export const taskPart: Part = {
       },
     },
   ],
+  // A schedule is never at rest: what is looked at when all is quiet is quiet without one.
+  lift(sim) {
+    for (const app of sim.store?.list('App').items ?? [])
+      if (app.spec['tasks'] !== undefined) patchApp(sim, app.metadata.name, { tasks: null });
+  },
   invariants: [neverTwoAtOnce, noTimeTwice],
   problems({ store }) {
     const tasks = store?.list('Task').items ?? [];
