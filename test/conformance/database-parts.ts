@@ -38,7 +38,13 @@ export async function serverImage(name: string): Promise<{ image: string } | { r
   if (isThere) return { image: wanted.image };
   if (!hasDebootstrap()) return { reason: 'no mmdebstrap (Debian: mmdebstrap) to build images with' };
   const { signal } = new AbortController();
-  await buildImage(wanted, { docker, root, say: (line) => console.log(line), signal, refresh: false });
+  // The engine's stream alone does not keep a process awake.
+  const awake = setInterval(() => undefined, 1_000);
+  try {
+    await buildImage(wanted, { docker, root, say: (line) => console.log(line), signal, refresh: false });
+  } finally {
+    clearInterval(awake);
+  }
   return { image: wanted.image };
 }
 
