@@ -7,9 +7,11 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+/** Holds the API's socket: requests wait in it while the controller is replaced. */
+export const SOCKET_UNIT = 'holdfast.socket';
 export const CONTROLLER_UNIT = 'holdfast.service';
 export const EDGE_UNIT = 'holdfast-nginx.service';
-export const UNITS = [CONTROLLER_UNIT, EDGE_UNIT] as const;
+export const UNITS = [SOCKET_UNIT, CONTROLLER_UNIT, EDGE_UNIT] as const;
 const FOLDER = '/etc/systemd/system';
 
 export function hasSystemd(): boolean {
@@ -84,6 +86,11 @@ export async function enableUnits(): Promise<string[]> {
     if ((await systemctl('is-enabled', '--quiet', unit)).ok) continue;
     await must('enable', unit);
     did.push(`${unit} is enabled`);
+  }
+  if (!(await isActive(SOCKET_UNIT))) {
+    // A controller that made its own socket, as earlier ones did, must let go of it first.
+    if (await isActive(CONTROLLER_UNIT)) await must('stop', CONTROLLER_UNIT);
+    await must('start', SOCKET_UNIT);
   }
   if (!(await isActive(CONTROLLER_UNIT))) {
     await systemctl('reset-failed', CONTROLLER_UNIT);
