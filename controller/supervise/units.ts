@@ -114,6 +114,30 @@ export async function disableUnits(): Promise<string[]> {
   return did;
 }
 
+/** Texts of our units as they are installed; undefined for one that is not. */
+export async function readUnits(): Promise<Map<string, string | undefined>> {
+  const texts = UNITS.map(
+    async (unit): Promise<[string, string | undefined]> => [
+      unit,
+      await readFile(path.join(FOLDER, unit), 'utf8').catch(() => undefined),
+    ],
+  );
+  return new Map(await Promise.all(texts));
+}
+
+/** Puts back what readUnits found. One that was not there is stopped and goes. */
+export async function restoreUnits(units: ReadonlyMap<string, string | undefined>): Promise<void> {
+  for (const [unit, text] of units) {
+    const file = path.join(FOLDER, unit);
+    if (text !== undefined) await writeFile(file, text, { mode: 0o644 });
+    else if (existsSync(file)) {
+      await systemctl('disable', '--now', unit);
+      await rm(file, { force: true });
+    }
+  }
+  await must('daemon-reload');
+}
+
 /** Files of our units that are there. */
 export function unitFiles(): string[] {
   return UNITS.map((unit) => path.join(FOLDER, unit)).filter((file) => existsSync(file));
