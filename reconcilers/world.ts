@@ -66,6 +66,8 @@ export interface DockerKnowledge extends DockerReading {
   needsLook(id: string): boolean;
   /** What was told of the containers of this document since they last fitted, in words. */
   heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -84,6 +86,8 @@ export interface Reading {
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
+  /** Schedules are looked at against the time. */
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface Writing {

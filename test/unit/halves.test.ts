@@ -49,6 +49,7 @@ const whole = {
   }),
   history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
   firewall: createFirewall(),
+  clock,
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */
