@@ -21,11 +21,14 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       needsLook: true,
       looked: true,
     },
-    nginx: { state: true, folder: true, certificates: true },
+    nginx: { state: true, certificate: true, folder: true, certificates: true },
     host: { listeners: true, routes: true, hasIpv6: true, hasAppArmorProfile: true, folderExists: true },
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
+    acme: { terms: true, isRegistered: true, order: true },
+    caa: { records: true },
+    clock: { now: true },
   };
 
 export class WritingRefusedError extends Error {

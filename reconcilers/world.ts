@@ -5,6 +5,8 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
+import type { CaaReading } from './drivers/caa/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
@@ -66,6 +68,9 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly acme: AcmeReading;
+  readonly caa: CaaReading;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface Writing {
@@ -75,6 +80,8 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly acme: AcmeReading & AcmeWriting;
+  readonly caa: CaaReading;
   readonly probe: Probe;
   readonly clock: Clock;
 }

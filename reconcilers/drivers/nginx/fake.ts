@@ -7,6 +7,7 @@ import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } fro
 
 export type NginxCall =
   | 'state'
+  | 'certificate'
   | 'publish'
   | 'swapped'
   | 'start'
@@ -87,6 +88,11 @@ export class FakeNginx implements Nginx {
       certificates: [...this.pems.keys()].sort(),
       workerUser: 'www-data',
     };
+  }
+
+  async certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+    await this.before('certificate');
+    return this.pems.get(name);
   }
 
   async publish(files: ConfigFiles): Promise<PublishResult> {

@@ -9,7 +9,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
-import { certificateStamps, removeCertificate, writeCertificate } from './certificates.ts';
+import { certificateStamps, readCertificate, removeCertificate, writeCertificate } from './certificates.ts';
 import { ensureFolder } from './durable.ts';
 import { errorLog, limitLog } from './errorlog.ts';
 import { followNginx } from './follow.ts';
@@ -92,6 +92,10 @@ class OwnNginx implements Nginx {
       certificates: [...stamps.keys()].sort(),
       ...(user === undefined ? {} : { workerUser: user }),
     };
+  }
+
+  certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+    return readCertificate(this.certificates, name);
   }
 
   publish(files: ConfigFiles): Promise<PublishResult> {
