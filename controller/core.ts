@@ -20,10 +20,11 @@ import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { kinds } from '../resources/registry.ts';
 import type { Clock } from './clock.ts';
-import { type AnyReconciler, anyReconciler } from './engine/contract.ts';
+import { type AnyReconciler, anyReconciler, type Step } from './engine/contract.ts';
 import { Engine } from './engine/engine.ts';
 import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
+import { windowAt } from './maintenance.ts';
 import type { Store } from './store/types.ts';
 
 /** The outside world, one driver each, as main.ts or the simulation makes them. */
@@ -76,10 +77,12 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     reading: world.reading,
     writing: world.writing,
     classify: classifyFailure,
+    ...platformSettings(store),
     beforeResync: () => world.docker.refresh(),
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
+  wakeOnSettings(store, engine);
   const stop = async () => {
     shutdown.abort();
     health.monitor.close();
@@ -96,6 +99,35 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     throw error;
   }
   return { engine, reconcilers, reading: world.planning, docker: world.docker, stop };
+}
+
+/** What the Platform says of how the engine works. */
+function platformSettings(store: Store) {
+  const spec = () => store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+  return {
+    window: (now: number) => windowAt(spec(), now),
+    deadlineOf: ({ type }: Step) => spec()?.deadlines?.[type],
+    isPaused: (kind: string) => spec()?.suspendKinds?.some((name) => name === '*' || name === kind) ?? false,
+  };
+}
+
+/** What was paused or waited may go now. */
+function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
+  const settings = () => {
+    const { suspendKinds, maintenance } = (store.get('Platform', 'platform')?.spec ?? {}) as PlatformSpec;
+    return JSON.stringify([suspendKinds, maintenance]);
+  };
+  let last = settings();
+  store.watch({
+    kind: 'Platform',
+    fromVersion: store.version,
+    onChange() {
+      const now = settings();
+      if (now === last) return;
+      last = now;
+      engine.wakeAll();
+    },
+  });
 }
 
 function buildWorld(options: CoreOptions) {

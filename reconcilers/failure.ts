@@ -16,8 +16,10 @@ const BY_CODE: Record<DriverErrorCode, { kind: Failure['kind']; reason: string }
 };
 
 export function classifyFailure(error: unknown): Failure {
-  if (error instanceof ReconcileError)
-    return { kind: error.kind, reason: error.reason, message: error.message };
+  if (error instanceof ReconcileError) {
+    const { kind, reason, message, recheckSeconds } = error;
+    return { kind, reason, message, ...(recheckSeconds === undefined ? {} : { recheckSeconds }) };
+  }
   if (error instanceof DriverError) return { ...BY_CODE[error.code], message: error.message };
   const message = error instanceof Error ? error.message : String(error);
   if ((error as { code?: unknown }).code === 'ENOSPC')

@@ -75,6 +75,40 @@ export interface PlatformSpec {
     unhealthyAfterSeconds?: number;
   };
   /**
+   * When Holdfast may disturb what runs without being asked. Absent: at any time.
+   */
+  maintenance?: {
+    /**
+     * Outside all of them, steps that restart or replace something and that no person asked for wait. What does not serve is repaired at once, always.
+     *
+     * Items: One window.
+     */
+    windows: {
+      /**
+       * When it opens, as cron has it: minute, hour, day of month, month, day of week, such as 0 3 * * 0.
+       */
+      schedule: string;
+      /**
+       * How long it is open, such as 2h or 90m.
+       */
+      duration: string;
+      /**
+       * Of the schedule, such as Europe/Berlin. Default: UTC.
+       */
+      timezone?: string;
+    }[];
+  };
+  /**
+   * Seconds that a step may take, by its type, such as PullImage: 7200. Default: what the type has.
+   */
+  deadlines?: {
+    [k: string]: number;
+  };
+  /**
+   * Kinds for which nothing is changed for now: looked at and planned alone. "*" is all of them.
+   */
+  suspendKinds?: string[];
+  /**
    * true: looked at and planned, but nothing is changed.
    */
   suspend?: boolean;
@@ -1831,6 +1865,10 @@ export interface EventSpec {
        * Whose change it was: a generation and its author, or drift.
        */
       cause: string;
+      /**
+       * Of drift: what is known of how it came.
+       */
+      known?: string;
     }[];
   };
   /**

@@ -23,6 +23,9 @@ export const PATTERN_WORDS: Record<string, string> = {
     'must be bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T, such as 512Mi',
   '^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$': 'must be a login name: letters, digits and _ . @ + -, at most 64',
   '^[A-Z][A-Za-z]{0,62}$': 'must be the name of a kind, such as App',
+  '^([0-9]{1,4}h)?([0-9]{1,4}m)?$': 'must be hours and minutes, such as 2h, 90m or 1h30m',
+  '^[A-Z][A-Za-z0-9]{1,62}$': 'must be the type of a step, such as PullImage',
+  '^([*]|[A-Z][A-Za-z0-9]{0,62})$': 'must be the name of a kind, such as App, or *',
   '^[0-9a-f]{64}$': 'must be a SHA-256 in 64 hexadecimal digits',
   '^[0-9]+([.][0-9]+){0,2}$': 'must be a version such as 16 or 10.11',
   '^[a-zA-Z_][-a-zA-Z0-9_.]*$':

@@ -1,4 +1,5 @@
 /** Platform: the server itself. There is one, named platform; without it the defaults hold. */
+import { Cron } from 'croner';
 import ipaddr from 'ipaddr.js';
 import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
 import type { FieldProblem, KindDefinition } from './kind.ts';
@@ -41,7 +42,55 @@ function checkPlatform(manifest: { spec?: unknown }): FieldProblem[] {
     const problem = typeof subnet === 'string' ? subnetProblem(subnet) : undefined;
     if (problem !== undefined) problems.push({ pointer: `/spec/network/pool/${index}`, message: problem });
   }
+  for (const [index, window] of listOf(at(manifest.spec, 'maintenance', 'windows')).entries())
+    problems.push(...windowProblems(window, `/spec/maintenance/windows/${index}`));
   return problems;
+}
+
+function windowProblems(window: unknown, pointer: string): FieldProblem[] {
+  const [schedule, duration, timezone] = [
+    at(window, 'schedule'),
+    at(window, 'duration'),
+    at(window, 'timezone'),
+  ];
+  const problems: FieldProblem[] = [];
+  if (typeof timezone === 'string' && !isTimezone(timezone))
+    problems.push({
+      pointer: `${pointer}/timezone`,
+      message: 'must be a time zone such as Europe/Berlin or UTC',
+    });
+  if (typeof schedule === 'string' && !opens(schedule))
+    problems.push({
+      pointer: `${pointer}/schedule`,
+      message: 'must be five fields as cron has them that some day fits, such as 0 3 * * 0',
+    });
+  if (typeof duration === 'string' && minutesOf(duration) === 0)
+    problems.push({ pointer: `${pointer}/duration`, message: 'must be longer than nothing, such as 2h' });
+  return problems;
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function opens(schedule: string): boolean {
+  try {
+    if (schedule.trim().split(/\s+/).length !== 5) return false;
+    return new Cron(schedule, { timezone: 'UTC', paused: true }).nextRun(new Date(0)) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** 90m, 2h, 1h30m. */
+export function minutesOf(duration: string): number {
+  const [, hours = '0', minutes = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?$/.exec(duration) ?? [];
+  return Number(hours) * 60 + Number(minutes);
 }
 
 /** Docker gives containers addresses of it, so it needs room: at least a /28. */

@@ -19,8 +19,13 @@ export interface Because {
   field: string;
   found?: Json;
   wanted?: Json;
-  /** "generation 3 by root through cli", "drift", "dependency app/wiki", "first time". */
+  /**
+   * Whose change it is: "generation 3 by root through cli", "drift", "upgrade of Holdfast from 1.0.0 to 1.1.0", "first time". What begins
+   * with drift or upgrade nobody asked for: it waits for a maintenance window where it would disturb what runs.
+   */
   cause: string;
+  /** Of drift: what is known of how it came, such as "Docker told of update at 2026-01-01T10:00:00Z". */
+  known?: string;
   /** Name of the one document that this is a reason of, where the key has many. */
   regarding?: string;
 }
@@ -38,6 +43,8 @@ export interface Step {
   readonly message: string;
   /** How long it may take, in seconds. Default 120. */
   readonly deadlineSeconds?: number;
+  /** What it disturbs does not do what it should, so that it waits for no maintenance window. */
+  readonly urgent?: boolean;
   /** A newer generation of the document ends this step at once (pulls and waits). */
   readonly interruptible?: boolean;
   /** The steps after this one depend on what it finds: look again and plan anew before going on. */
@@ -98,7 +105,7 @@ export interface Run {
 
 /** How the last run went, for `status`. */
 export interface Outcome<S extends Step> {
-  /** What is still to do. Empty when converged. */
+  /** What is still to do. Empty when converged, and when all that is left waits for a maintenance window. */
   pending: readonly S[];
   failure?: Failure;
   /** RFC 3339. */
@@ -111,22 +118,42 @@ export interface Failure {
   /** retryable: with backoff. terminal: until something changes. waiting: until `because` changes, and not an error. */
   kind: 'retryable' | 'terminal' | 'waiting';
   step?: Step;
+  /** Looked at again after this long at the latest, whatever the kind says. */
+  recheckSeconds?: number;
 }
 
 /** Thrown by observe and converge. Anything else that is thrown counts as retryable with reason Failed. */
 export class ReconcileError extends Error {
   readonly kind: Failure['kind'];
   readonly reason: string;
-  constructor(kind: Failure['kind'], reason: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  readonly recheckSeconds: number | undefined;
+  constructor(
+    kind: Failure['kind'],
+    reason: string,
+    message: string,
+    options: { cause?: unknown; recheckSeconds?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'ReconcileError';
     this.kind = kind;
     this.reason = reason;
+    this.recheckSeconds = options.recheckSeconds;
   }
 }
 
 /** A condition without what the engine adds (transition time, generation). */
 export type ConditionDraft = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** Something that happened by itself, or by somebody else. */
+export interface Notice {
+  document: Document;
+  type: 'Normal' | 'Warning';
+  /** CamelCase word. */
+  reason: string;
+  message: string;
+  /** As for a step: which field, found and wanted or before. */
+  because: readonly Because[];
+}
 
 /** The status of one document. The engine sets observedGeneration, observedAt, transition times and operation. */
 export interface StatusDraft {
@@ -134,6 +161,8 @@ export interface StatusDraft {
   conditions: ConditionDraft[];
   /** Nothing can be done until a person changes something: shown as Stalled, and as a problem in a plan. */
   blocked?: { reason: string; message: string };
+  /** Documents that it waits for, where they are not named by its spec: `holdfast why` goes on there. */
+  waitsFor?: readonly Reference[];
   /** Further fields of status; each replaces the field of the same name, undefined removes it. */
   fields?: Record<string, unknown>;
 }
@@ -166,6 +195,11 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   diff(want: Want, have: Have): S[];
   converge(step: S, world: Writing, run: Run): Promise<void>;
   status(want: Want, have: Have | undefined, outcome: Outcome<S>): StatusDraft[];
+  /**
+   * What happened to it that no step did, told by comparing what was observed with `status` as it was: each becomes an event. Pure.
+   * `done`: the steps of this run.
+   */
+  notices?(want: Want, have: Have, done: readonly S[]): Notice[];
   /** Look again after this many seconds even if nothing woke it. */
   requeueAfterSeconds?(want: Want, have: Have): number | undefined;
 }

@@ -8,24 +8,33 @@ import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
 import type { AnyReconciler, Failure } from './contract.ts';
 import { EventRecorder } from './events.ts';
+import { type HoldOptions, Holds } from './holds.ts';
 import { allKeys } from './keys.ts';
+import type { EngineLog } from './log.ts';
+import { LoopBreaker } from './loops.ts';
+import { heldOperation, type RunningOperation, runningOperation } from './operations.ts';
 import { OrphanCollector } from './orphans.ts';
 import { WorkQueue } from './queue.ts';
-import { KeyRun, type RunDependencies, type RunningStep, type RunResult, SupersededError } from './run.ts';
+import {
+  CancelledError,
+  KeyRun,
+  type RunDependencies,
+  type RunningStep,
+  type RunResult,
+  SupersededError,
+} from './run.ts';
 import { StoreView } from './view.ts';
 
 /** A terminal failure is looked at again this often: what it was about may have changed without a word. */
 const TERMINAL_RECHECK_MILLISECONDS = 600_000;
 const WAITING_RECHECK_MILLISECONDS = 60_000;
 const PRUNE_EVENTS_MILLISECONDS = 3_600_000;
+/** A run that takes longer holds no place any more that another key of its kind could have. */
+const LONG_RUN_MILLISECONDS = 30_000;
 
-export interface EngineLog {
-  info(message: string, fields?: Record<string, unknown>): void;
-  warn(message: string, fields?: Record<string, unknown>): void;
-  error(message: string, fields?: Record<string, unknown>): void;
-}
-
-export interface EngineOptions<Reading, Writing> {
+export interface EngineOptions<Reading, Writing>
+  extends HoldOptions,
+    Pick<RunDependencies<Reading, Writing>, 'isPaused' | 'deadlineOf'> {
   store: Store;
   clock: Clock;
   log: EngineLog;
@@ -45,14 +54,18 @@ interface Loop<Reading, Writing> {
   reconciler: AnyReconciler<Reading, Writing>;
   queue: WorkQueue;
   running: Map<string, KeyRun<Reading, Writing>>;
+  /** Those that have taken long: a call that hangs costs its own key only. */
+  long: Set<string>;
+  /** What was last said in the log of each key that did not converge. */
+  said: Map<string, string>;
 }
 
-export interface RunningOperation {
+/** A key, and the name that a person has for it. */
+interface Target {
   kind: string;
   key: string;
-  step?: string;
-  target?: string;
-  startedAt: string;
+  /** As in "app/wiki" or "site/nginx". */
+  id: string;
 }
 
 export class Engine<Reading, Writing> {
@@ -65,6 +78,9 @@ export class Engine<Reading, Writing> {
   readonly #dependencies: RunDependencies<Reading, Writing>;
   readonly #shutdown = new AbortController();
   readonly #orphans: OrphanCollector;
+  readonly #seen = new Map<string, number>();
+  readonly #breaker: LoopBreaker;
+  readonly #holds: Holds;
   #endWatch: () => void = () => undefined;
   #cancelTimers: (() => void)[] = [];
   #runs = new Set<Promise<void>>();
@@ -81,11 +97,25 @@ export class Engine<Reading, Writing> {
     this.#orphans = new OrphanCollector(store, this.view, (error) =>
       log.warn('orphan not removed', { error: String(error) }),
     );
-    this.#dependencies = { ...options, view: this.view, events: this.events };
+    this.#breaker = new LoopBreaker(clock);
+    this.#holds = new Holds(options);
+    this.#dependencies = {
+      ...options,
+      view: this.view,
+      events: this.events,
+      loops: this.#breaker,
+      holds: this.#holds,
+      onLooked: (documents) => {
+        for (const { metadata } of documents) this.#seen.set(metadata.uid, clock.now());
+      },
+      lastSeen: (document) => this.observedAt(document),
+    };
     this.#loops = options.reconcilers.map((reconciler) => {
       const loop: Loop<Reading, Writing> = {
         reconciler,
         running: new Map(),
+        long: new Set(),
+        said: new Map(),
         queue: new WorkQueue({
           clock,
           onReady: () => this.#pump(loop),
@@ -145,15 +175,65 @@ export class Engine<Reading, Writing> {
     return run !== undefined;
   }
 
-  operations(): RunningOperation[] {
-    return this.#loops.flatMap((loop) =>
-      [...loop.running].map(([key, { running }]) => ({
-        kind: loop.reconciler.kind,
-        key,
-        startedAt: running.startedAt,
-        ...(running.step ? { step: running.step.type, target: running.step.target } : {}),
-      })),
+  /** The key that a document belongs to; undefined where nothing is ever done for its kind. */
+  targetOf(document: Document): Target | undefined {
+    const reconciler = this.#loop(document.kind)?.reconciler;
+    if (!reconciler) return undefined;
+    const key = reconciler.key(document);
+    return { kind: document.kind, key, id: idOf(document.kind, key) };
+  }
+
+  /** What runs for it ends, and that step is not done until it is asked for. Answers what was ended. */
+  cancelStep({ kind, key }: Target, by: string): RunningOperation | undefined {
+    const running = this.#loop(kind)?.running.get(key)?.running;
+    if (!running) return undefined;
+    const operation = runningOperation(kind, key, running);
+    const what = operation.step === undefined ? 'looking' : `${operation.step} on ${operation.target}`;
+    this.cancel(
+      kind,
+      key,
+      new CancelledError(`${what} was cancelled by ${by}; holdfast retry does it again`),
     );
+    return operation;
+  }
+
+  /** Forgets failures, loops and cancellations, ends what runs, and begins anew at once. */
+  retry({ kind, key, id }: Target): void {
+    const loop = this.#loop(kind);
+    this.#breaker.forget(id);
+    this.#holds.forget(id);
+    loop?.queue.forget(key);
+    loop?.queue.add(key);
+    loop?.running.get(key)?.running.abort(new SupersededError('another try was asked for'));
+  }
+
+  /** RFC 3339 time when the world was last looked at for this document. Moves though an unchanged status is not written again. */
+  observedAt({ metadata, status }: Document): string | undefined {
+    const seen = this.#seen.get(metadata.uid);
+    return seen === undefined ? status?.observedAt : new Date(seen).toISOString();
+  }
+
+  /** What runs, and what waits for its time. */
+  operations(): RunningOperation[] {
+    return this.#loops.flatMap(({ reconciler: { kind }, running, queue }) => {
+      const now = [...running].map(([key, run]) => runningOperation(kind, key, run.running));
+      const retries = queue
+        .retries()
+        .filter(({ key }) => !running.has(key))
+        .map(({ key, inMilliseconds, failures }): RunningOperation => {
+          const until = new Date(this.#options.clock.now() + inMilliseconds).toISOString();
+          return { kind, key, state: 'Retrying', message: `failed ${failures} times in a row`, until };
+        });
+      return [...now, ...retries, ...this.#held(kind, running)];
+    });
+  }
+
+  #held(kind: string, running: ReadonlyMap<string, unknown>): RunningOperation[] {
+    const prefix = idOf(kind, '');
+    return this.#holds
+      .all()
+      .filter(([id]) => id.startsWith(prefix) && !running.has(id.slice(prefix.length)))
+      .map(([id, held]) => heldOperation(kind, id.slice(prefix.length), held));
   }
 
   /** Nothing waits and nothing runs; delayed retries do not count. */
@@ -183,7 +263,10 @@ export class Engine<Reading, Writing> {
   #onChange(change: Change): void {
     const { document } = change;
     const substantial = this.view.accept(change) || change.type !== 'MODIFIED';
-    if (change.type === 'DELETED') void this.#orphans.collect(document.metadata.uid);
+    if (change.type === 'DELETED') {
+      this.#seen.delete(document.metadata.uid);
+      void this.#orphans.collect(document.metadata.uid);
+    }
     for (const loop of this.#loops) {
       if (loop.reconciler.kind === document.kind && substantial) this.#wakeForDocument(loop, document);
       if (loop.reconciler.watches?.includes(document.kind)) {
@@ -195,6 +278,9 @@ export class Engine<Reading, Writing> {
   #wakeForDocument(loop: Loop<Reading, Writing>, document: Document): void {
     const key = loop.reconciler.key(document);
     // Somebody changed it: earlier failures say nothing about this generation.
+    const id = idOf(document.kind, key);
+    this.#breaker.forget(id);
+    this.#holds.forget(id);
     loop.queue.forget(key);
     loop.queue.add(key);
     const running = loop.running.get(key)?.running;
@@ -204,12 +290,16 @@ export class Engine<Reading, Writing> {
   }
 
   #pump(loop: Loop<Reading, Writing>): void {
-    while (loop.running.size < loop.reconciler.parallelism && !this.#shutdown.signal.aborted) {
+    const { parallelism } = loop.reconciler;
+    while (loop.running.size - loop.long.size < parallelism && !this.#shutdown.signal.aborted) {
       const key = loop.queue.take();
       if (key === undefined) return;
+      const cancelLong = this.#afterLong(loop, key);
       const run = new KeyRun(loop.reconciler, key, this.#dependencies, this.#shutdown.signal);
       loop.running.set(key, run);
       const done = this.#run(loop, key, run).finally(() => {
+        cancelLong();
+        loop.long.delete(key);
         loop.running.delete(key);
         this.#runs.delete(done);
         loop.queue.done(key);
@@ -217,6 +307,15 @@ export class Engine<Reading, Writing> {
       });
       this.#runs.add(done);
     }
+  }
+
+  /** Where one at a time is meant, it stays so. */
+  #afterLong(loop: Loop<Reading, Writing>, key: string): () => void {
+    if (loop.reconciler.parallelism === 1) return () => undefined;
+    return this.#options.clock.after(LONG_RUN_MILLISECONDS, () => {
+      loop.long.add(key);
+      this.#pump(loop);
+    });
   }
 
   async #run(loop: Loop<Reading, Writing>, key: string, run: KeyRun<Reading, Writing>): Promise<void> {
@@ -236,11 +335,9 @@ export class Engine<Reading, Writing> {
 
   #requeue(loop: Loop<Reading, Writing>, key: string, result: RunResult): void {
     const { queue } = loop;
-    const { kind } = loop.reconciler;
-    if (result.failure) {
-      const { reason, message } = result.failure;
-      this.#options.log.warn('not converged', { kind, key, outcome: result.outcome, reason, message });
-    }
+    this.#say(loop, key, result);
+    const { recheckSeconds } = result.failure ?? {};
+    if (recheckSeconds !== undefined) queue.addAfter(key, recheckSeconds * 1000);
     if (result.outcome === 'retry') queue.retry(key);
     else if (result.outcome === 'terminal') queue.addAfter(key, TERMINAL_RECHECK_MILLISECONDS);
     else if (result.outcome === 'waiting') queue.addAfter(key, WAITING_RECHECK_MILLISECONDS);
@@ -248,10 +345,30 @@ export class Engine<Reading, Writing> {
     if (result.requeueAfterSeconds !== undefined) queue.addAfter(key, result.requeueAfterSeconds * 1000);
   }
 
+  /** Once for each new reason: what is looked at again each minute is told when something is new. */
+  #say(
+    { reconciler: { kind }, said }: Loop<Reading, Writing>,
+    key: string,
+    { failure, outcome }: RunResult,
+  ): void {
+    if (!failure) {
+      said.delete(key);
+      return;
+    }
+    const { reason, message } = failure;
+    if (said.get(key) === message) return;
+    said.set(key, message);
+    this.#options.log.warn('not converged', { kind, key, outcome, reason, message });
+  }
+
   #count(kind: string, outcome: string): void {
     const name = `${kind}/${outcome}`;
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
+}
+
+function idOf(kind: string, key: string): string {
+  return `${kind.toLowerCase()}/${key}`;
 }
 
 function isOutdated(running: RunningStep, changed: Document): boolean {

@@ -95,6 +95,15 @@ export class WorkQueue {
     return jittered;
   }
 
+  /** Keys that failed and are tried again, and when. */
+  retries(): { key: string; failures: number; inMilliseconds: number }[] {
+    const now = this.#options.clock.monotonic();
+    return [...this.#failures].flatMap(([key, failures]) => {
+      const delayed = this.#delayed.get(key);
+      return delayed ? [{ key, failures, inMilliseconds: Math.max(0, delayed.at - now) }] : [];
+    });
+  }
+
   /** It went well: the next failure starts with the first pause again. */
   forget(key: string): void {
     this.#failures.delete(key);

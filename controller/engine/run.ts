@@ -15,15 +15,15 @@ import {
   type View,
 } from './contract.ts';
 import type { EventRecorder } from './events.ts';
-import { dueSteps, UPGRADE_PENDING } from './held.ts';
+import type { Held, Holds } from './holds.ts';
+import type { EngineLog } from './log.ts';
+import type { LoopBreaker } from './loops.ts';
 import { composeStatus, type StatusContext, saysTheSame } from './status.ts';
-import { type Subject, subjectsOf } from './step.ts';
+import { eventStep, type Subject, subjectOf, subjectsOf } from './step.ts';
 
 export const CONTROLLER: Author = { user: 'holdfast', via: 'controller' };
 /** Looking and planning again this often in one run is a loop, not progress. */
 const MOST_ROUNDS = 20;
-/** The same step needed again right after it was done. */
-const MOST_INEFFECTIVE = 3;
 const OBSERVE_DEADLINE_SECONDS = 90;
 const STEP_DEADLINE_SECONDS = 120;
 /** Shorter steps are not worth a write of status. */
@@ -36,6 +36,17 @@ export interface RunDependencies<Reading, Writing> {
   reading: Reading;
   writing: Writing;
   events: EventRecorder;
+  log: EngineLog;
+  loops: LoopBreaker;
+  holds: Holds;
+  /** These were seen just now. */
+  onLooked(documents: readonly Document[]): void;
+  /** RFC 3339 time of the last look that succeeded. */
+  lastSeen(document: Document): string | undefined;
+  /** Nothing is changed for this kind at present. */
+  isPaused?(kind: string): boolean;
+  /** Seconds that a step may take, where it was set. */
+  deadlineOf?(step: Step): number | undefined;
   /** Turns what a driver threw into a failure. */
   classify(error: unknown): Failure;
 }
@@ -44,7 +55,12 @@ export interface RunDependencies<Reading, Writing> {
 export interface RunningStep {
   documents: readonly Document[];
   step?: Step;
+  /** When the run began. */
   startedAt: string;
+  /** When the step, or the look, began, and when it is given up. */
+  since: string;
+  deadline?: string;
+  progress?: { percent?: number; message: string };
   abort(reason: Error): void;
 }
 
@@ -58,6 +74,14 @@ export interface RunResult {
 /** Aborts a step because the document has a newer generation. The run goes on with that. */
 export class SupersededError extends Error {}
 
+/** Aborts because a person said so. The step is not tried again until it is asked for. */
+export class CancelledError extends ReconcileError {
+  constructor(message: string) {
+    super('terminal', 'Cancelled', message);
+    this.name = 'CancelledError';
+  }
+}
+
 export class KeyRun<Reading, Writing> {
   readonly #reconciler: AnyReconciler<Reading, Writing>;
   readonly #key: string;
@@ -69,6 +93,10 @@ export class KeyRun<Reading, Writing> {
   #pending: Step[] = [];
   #operation: Operation | undefined;
   #stalled: StatusContext['stalled'];
+  #held: Held | undefined;
+  /** What of #pending does not wait. */
+  #due: readonly Step[] = [];
+  readonly #done: Step[] = [];
   #current: AbortController | undefined;
 
   constructor(
@@ -84,41 +112,52 @@ export class KeyRun<Reading, Writing> {
     this.running = {
       documents: [],
       startedAt: timestamp(dependencies.clock),
+      since: timestamp(dependencies.clock),
       abort: (reason) => this.#current?.abort(reason),
     };
   }
 
   async run(): Promise<RunResult> {
     this.#want = this.#reconciler.want(this.#key, this.#dependencies.view);
-    if (this.#want === undefined) return { outcome: 'converged' };
+    if (this.#want === undefined) {
+      this.#settled();
+      return { outcome: 'converged' };
+    }
     const failure = await this.#converge();
     if (this.#shutdown.aborted) return { outcome: 'again' };
     if (this.#want === undefined) return { outcome: 'converged' };
+    this.#tellNotices();
     await this.#writeStatuses(failure);
     if (!failure && this.#pending.length === 0) await this.#removeFinalizers();
     if (failure) {
       const outcome = failure.kind === 'retryable' ? 'retry' : failure.kind;
       return { outcome, failure };
     }
-    const requeueAfterSeconds =
-      this.#have === undefined ? undefined : this.#reconciler.requeueAfterSeconds?.(this.#want, this.#have);
+    const requeueAfterSeconds = this.#requeueAfterSeconds();
     return { outcome: 'converged', ...(requeueAfterSeconds === undefined ? {} : { requeueAfterSeconds }) };
+  }
+
+  #requeueAfterSeconds(): number | undefined {
+    if (this.#have === undefined) return undefined;
+    const asked = this.#reconciler.requeueAfterSeconds?.(this.#want, this.#have);
+    const { opensAt } = this.#held ?? {};
+    if (opensAt === undefined) return asked;
+    const untilOpen = Math.max(1, Math.ceil((opensAt - this.#dependencies.clock.now()) / 1000));
+    return asked === undefined ? untilOpen : Math.min(asked, untilOpen);
   }
 
   /** Rounds of look, plan and do. Leaves what was seen last in #want, #have and #pending. */
   async #converge(): Promise<Failure | undefined> {
-    let lastDone = '';
-    let ineffective = 0;
+    const { loops } = this.#dependencies;
+    loops.begin(this.#id);
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const looked = await this.#look();
       if (looked) return looked;
-      if (this.#want === undefined || this.#due().length === 0 || this.#isSuspended()) return undefined;
-      const signature = JSON.stringify(
-        this.#due().map(({ type, target, because }) => [type, target, because]),
-      );
-      ineffective = signature === lastDone ? ineffective + 1 : 0;
-      if (ineffective >= MOST_INEFFECTIVE) return this.#looping();
-      lastDone = signature;
+      if (this.#want === undefined || this.#pending.length === 0) this.#settled();
+      if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
+      const obstacle = this.#obstacle();
+      if (obstacle || this.#due.length === 0) return obstacle;
+      if (round === 0) await this.#tellDrift();
       const failure = await this.#doSteps();
       if (this.#shutdown.aborted) return undefined;
       if (failure) {
@@ -126,7 +165,37 @@ export class KeyRun<Reading, Writing> {
         return failure;
       }
     }
-    return this.#looping();
+    return this.#endless();
+  }
+
+  get #id(): string {
+    return `${this.#reconciler.kind.toLowerCase()}/${this.#key}`;
+  }
+
+  #settled(): void {
+    this.#dependencies.loops.settled(this.#id);
+    this.#dependencies.holds.settled(this.#id);
+  }
+
+  /** Why none of the steps is done now. */
+  #obstacle(): Failure | undefined {
+    const { loops, holds } = this.#dependencies;
+    const failure = holds.cancellation(this.#id, this.#due) ?? loops.check(this.#id, this.#due);
+    if (failure) this.#stalled = { reason: failure.reason, message: failure.message };
+    return failure;
+  }
+
+  #divide(): void {
+    const { holds, clock } = this.#dependencies;
+    const { due, held } = holds.divide(this.#id, this.#pending, this.running.documents, clock.now());
+    this.#due = due;
+    this.#held = held;
+  }
+
+  /** What somebody broke is told before it is repaired: Ready is true of what was seen only. */
+  async #tellDrift(): Promise<void> {
+    const isDrift = this.#due.some(({ because }) => because.some(({ cause }) => cause.startsWith('drift')));
+    if (isDrift) await this.#writeStatuses(undefined);
   }
 
   /** Sets want, have and pending anew. Answers a failure when the world could not be looked at. */
@@ -135,25 +204,52 @@ export class KeyRun<Reading, Writing> {
     this.#want = this.#reconciler.want(this.#key, view);
     if (this.#want === undefined) return undefined;
     this.running.documents = this.#reconciler.documents(this.#want);
+    this.#begins(OBSERVE_DEADLINE_SECONDS);
     try {
       this.#have = await this.#bounded(OBSERVE_DEADLINE_SECONDS, 'looking', () =>
         this.#reconciler.observe(this.#want, reading),
       );
+      this.#dependencies.onLooked(this.running.documents);
       this.#pending = this.#reconciler.diff(this.#want, this.#have);
+      this.#divide();
       return undefined;
     } catch (error) {
+      if (error instanceof SupersededError) return this.#look();
       this.#have = undefined;
       this.#pending = [];
+      this.#due = [];
+      this.#held = undefined;
       return classify(error);
     }
   }
 
-  #due(): readonly Step[] {
-    return dueSteps(this.#pending, this.running.documents);
+  /** Before the status is written: then what is told once is not told again. */
+  #tellNotices(): void {
+    if (this.#have === undefined) return;
+    const notices = this.#reconciler.notices?.(this.#want, this.#have, this.#done) ?? [];
+    for (const { document, type, reason, message, because } of notices) {
+      const target = `${document.kind.toLowerCase()}/${document.metadata.name}`;
+      const step: Step = { type: reason, target, action: 'change', impact: 'restart', because, message };
+      this.#dependencies.events.record({ regarding: subjectOf(document), type, reason, message, step });
+      this.#dependencies.log.info('noticed', {
+        kind: document.kind,
+        name: document.metadata.name,
+        reason,
+        because,
+      });
+    }
+  }
+
+  /** A look or a step begins: for whoever asks what runs. */
+  #begins(deadlineSeconds: number): { since: string; deadline: string } {
+    const { clock } = this.#dependencies;
+    const deadline = new Date(clock.now() + deadlineSeconds * 1000).toISOString();
+    Object.assign(this.running, { since: timestamp(clock), deadline });
+    return { since: this.running.since, deadline };
   }
 
   async #doSteps(): Promise<Failure | undefined> {
-    const steps = this.#due();
+    const steps = this.#due;
     for (const [index, step] of steps.entries()) {
       const failure = await this.#doStep(step, index, steps.length);
       if (failure === 'superseded') return undefined;
@@ -164,8 +260,10 @@ export class KeyRun<Reading, Writing> {
   }
 
   async #doStep(step: Step, index: number, count: number): Promise<Failure | Superseded | undefined> {
-    const { clock, events, classify, writing } = this.#dependencies;
-    const deadlineSeconds = step.deadlineSeconds ?? STEP_DEADLINE_SECONDS;
+    const { clock, classify, writing, loops, holds } = this.#dependencies;
+    const deadlineSeconds =
+      this.#dependencies.deadlineOf?.(step) ?? step.deadlineSeconds ?? STEP_DEADLINE_SECONDS;
+    const { since, deadline } = this.#begins(deadlineSeconds);
     const resumed = this.#checkpointOf(step);
     this.#operation = {
       id: clock.uuid(),
@@ -174,8 +272,8 @@ export class KeyRun<Reading, Writing> {
       step: index + 1,
       steps: count,
       message: step.message,
-      startedAt: timestamp(clock),
-      deadline: new Date(clock.now() + deadlineSeconds * 1000).toISOString(),
+      startedAt: since,
+      deadline,
       ...(resumed === undefined ? {} : { checkpoint: resumed }),
     };
     this.running.step = step;
@@ -184,26 +282,35 @@ export class KeyRun<Reading, Writing> {
       await this.#bounded(deadlineSeconds, step.type, (signal) =>
         this.#reconciler.converge(step, writing, this.#runFor(signal, resumed)),
       );
-      for (const regarding of this.#subjects(step)) {
-        events.record({
-          regarding,
-          type: 'Normal',
-          reason: step.type,
-          message: step.message,
-          step,
-        });
-      }
+      loops.done(this.#id, step);
+      this.#recordDone(step);
       return undefined;
     } catch (error) {
       if (this.#shutdown.aborted) return undefined;
       if (error instanceof SupersededError) return 'superseded';
       const failure = { ...classify(error), step };
+      if (error instanceof CancelledError) holds.cancelled(this.#id, failure);
       if (failure.kind !== 'waiting') this.#recordFailure(failure, step);
       return failure;
     } finally {
       await hideOperation();
       this.#operation = undefined;
       delete this.running.step;
+      delete this.running.progress;
+    }
+  }
+
+  #recordDone(step: Step): void {
+    const { events, log } = this.#dependencies;
+    const { type, message } = step;
+    this.#done.push(step);
+    for (const regarding of this.#subjects(step)) {
+      events.record({ regarding, type: 'Normal', reason: type, message, step });
+      log.info('step done', {
+        kind: regarding.kind,
+        name: regarding.name,
+        ...eventStep(step, regarding.name),
+      });
     }
   }
 
@@ -232,6 +339,10 @@ export class KeyRun<Reading, Writing> {
       resumed,
       progress: (percent, message) => {
         if (!this.#operation) return;
+        this.running.progress = {
+          message,
+          ...(percent === undefined ? {} : { percent: Math.round(percent) }),
+        };
         const { percent: _old, ...rest } = this.#operation;
         this.#operation = {
           ...rest,
@@ -330,17 +441,14 @@ export class KeyRun<Reading, Writing> {
 
   #isSuspended(): boolean {
     const { documents } = this.running;
+    if (this.#dependencies.isPaused?.(this.#reconciler.kind)) return true;
     return documents.length > 0 && documents.every((document) => document.spec['suspend'] === true);
   }
 
-  #looping(): Failure {
+  /** Each round had something else to do. */
+  #endless(): Failure {
     const step = this.#pending[0];
-    const reason = step?.because[0];
-    const shown = (value: Json | undefined) => (value === undefined ? 'nothing' : JSON.stringify(value));
-    const difference = reason
-      ? `${reason.field}: found ${shown(reason.found)}, wanted ${shown(reason.wanted)}`
-      : '';
-    const message = `${step?.type ?? 'a step'} on ${step?.target ?? this.#key} is needed again right after it was done (${difference}); something else changes it back`;
+    const message = `after ${MOST_ROUNDS} rounds there is still something to do: ${step?.message ?? 'a step'}; something else changes it meanwhile`;
     this.#stalled = { reason: 'Looping', message };
     return { kind: 'terminal', reason: 'Looping', message, ...(step ? { step } : {}) };
   }
@@ -349,16 +457,17 @@ export class KeyRun<Reading, Writing> {
     const { store, clock } = this.#dependencies;
     const now = timestamp(clock);
     const drafts = this.#reconciler.status(this.#want, this.#have, {
-      pending: this.#pending,
+      pending: this.#due,
       now,
       ...(failure ? { failure } : {}),
     });
-    const context = this.#statusContext(now, failure);
+    const common = this.#statusContext(now, failure);
     const writes: Write[] = [];
     for (const draft of drafts) {
       const { kind, metadata } = draft.document;
       const present = store.get(kind, metadata.name);
       if (!present || present.metadata.uid !== metadata.uid) continue;
+      const context = this.#have === undefined ? { ...common, unseen: this.#unseen(present) } : common;
       if (saysTheSame(present.status, composeStatus(present, draft, context))) continue;
       writes.push({
         verb: 'status',
@@ -371,9 +480,14 @@ export class KeyRun<Reading, Writing> {
     await Promise.all(writes.map((write) => store.write([write], CONTROLLER).catch(ignoreGone)));
   }
 
+  #unseen(document: Document): { since?: string } {
+    const since = this.#dependencies.lastSeen(document);
+    return since === undefined ? {} : { since };
+  }
+
   #statusContext(now: string, failure: Failure | undefined): StatusContext {
     const context: StatusContext = { now };
-    const step = this.#pending[0];
+    const step = this.#due[0] ?? this.#pending[0];
     if (this.#operation) context.operation = this.#operation;
     if (this.#stalled) context.stalled = this.#stalled;
     else if (failure?.kind === 'terminal')
@@ -385,13 +499,11 @@ export class KeyRun<Reading, Writing> {
           reason: 'Suspended',
           message: `suspended with ${this.#pending.length} steps to do`,
         };
-    } else if (this.#operation || step) {
-      const waits = !this.#operation && this.#due().length === 0;
-      if (step && waits) context.reconciling = waitingFor(step);
-      else {
-        const message = this.#operation?.message ?? step?.message ?? '';
-        context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };
-      }
+    } else if (this.#held && this.#due.length === 0)
+      context.reconciling = { reason: this.#held.reason, message: this.#held.message };
+    else if (this.#operation || step) {
+      const message = this.#operation?.message ?? step?.message ?? '';
+      context.reconciling = { reason: this.#operation?.type ?? step?.type ?? 'Working', message };
     }
     return context;
   }
@@ -409,14 +521,6 @@ export class KeyRun<Reading, Writing> {
     });
     await Promise.all(writes.map((write) => store.write([write], CONTROLLER).catch(ignoreGone)));
   }
-}
-
-function waitingFor({ message, because }: Step): { reason: string; message: string } {
-  const why = because[0] ? ` (${because[0].field}, because of ${because[0].cause})` : '';
-  return {
-    reason: UPGRADE_PENDING,
-    message: `waits for a maintenance window or holdfast approve: ${message}${why}; it serves as before until then`,
-  };
 }
 
 function ignoreGone(error: unknown): void {

@@ -13,6 +13,14 @@ export interface StatusContext {
   reconciling?: { reason: string; message: string };
   /** It does not get on by itself. */
   stalled?: { reason: string; message: string };
+  /** The world cannot be looked at. RFC 3339 time when it last could, where it ever could. */
+  unseen?: { since?: string };
+}
+
+/** What is unknown says since when. The time stands still while it is unknown, so the message does. */
+function sinceWhen(draft: ConditionDraft, { unseen }: StatusContext): ConditionDraft {
+  if (draft.status !== 'Unknown' || unseen?.since === undefined) return draft;
+  return { ...draft, message: `${draft.message} (last seen ${unseen.since})` };
 }
 
 function withTransition(
@@ -39,12 +47,20 @@ export function composeStatus(present: Document, draft: StatusDraft, context: St
   const stalled = context.stalled ?? draft.blocked;
   if (stalled) drafts.push({ type: 'Stalled', status: 'True', ...stalled });
   const before = new Map(present.status?.conditions?.map((entry) => [entry.type, entry]));
-  const { conditions: _conditions, operation: _operation, ...kept } = present.status ?? {};
+  const {
+    conditions: _conditions,
+    operation: _operation,
+    observedAt: _before,
+    ...kept
+  } = present.status ?? {};
+  const observedAt = context.unseen ? context.unseen.since : context.now;
   const status: StatusBase & Record<string, unknown> = {
     ...kept,
     observedGeneration: generation,
-    observedAt: context.now,
-    conditions: drafts.map((entry) => withTransition(entry, before.get(entry.type), generation, context.now)),
+    ...(observedAt === undefined ? {} : { observedAt }),
+    conditions: drafts.map((entry) =>
+      withTransition(sinceWhen(entry, context), before.get(entry.type), generation, context.now),
+    ),
   };
   if (context.operation) status.operation = context.operation;
   for (const [field, value] of Object.entries(draft.fields ?? {})) {

@@ -3,19 +3,23 @@
  * finds what it made.
  */
 
-import { delay } from '../../controller/clock.ts';
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
+import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
+import {
+  find,
+  isGone,
+  proveContainer,
+  pull,
+  STOP_SECONDS,
+  start,
+  stop,
+  switchContainer,
+} from '../container/work.ts';
 import type { ContainerSummary } from '../drivers/docker/index.ts';
-import { LABEL } from '../drivers/docker/index.ts';
-import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
 import type { AppStep, AppWork } from './diff.ts';
-import { ADDRESS_POOL, freeAddresses } from './observe.ts';
 
-const STOP_SECONDS = 10;
 const PROVE_MILLISECONDS = 10_000;
-const PROVE_INTERVAL_MILLISECONDS = 200;
-const LOG_LINES = 12;
 
 export async function convergeApp({ work }: AppStep, world: Writing, run: Run): Promise<void> {
   try {
@@ -35,15 +39,11 @@ function wentAway(work: AppWork, error: unknown): unknown {
   return new ReconcileError('waiting', 'ContainerGone', error.message, { cause: error });
 }
 
-function isGone(error: unknown): error is DriverError {
-  return error instanceof DriverError && error.code === 'notFound';
-}
-
 async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
   const { docker } = world;
   switch (work.type) {
     case 'LeaseAddress':
-      return leaseAddress(work, world);
+      return leaseAddress(work, world.leases);
     case 'ApplySite':
       return run.documents.apply(work.owner, work.site);
     case 'DeleteSite':
@@ -64,7 +64,7 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
     case 'StartContainer':
       return start(await find(work, world), world);
     case 'SwitchContainer':
-      return switchContainer(work, world, run);
+      return switchTo(work, world, run.signal);
     case 'StopContainer':
       return stop(work.id, world);
     case 'UnpauseContainer':
@@ -89,95 +89,6 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
 
 type Work<T extends AppWork['type']> = Extract<AppWork, { type: T }>;
 
-async function leaseAddress({ uid, network }: Work<'LeaseAddress'>, { leases }: Writing): Promise<void> {
-  const present = leases.of(ADDRESS_POOL, uid);
-  // An address of a subnet that is no longer ours: give it back first.
-  if (present !== undefined) await leases.release(ADDRESS_POOL, uid);
-  const free = freeAddresses(network, leases.all(ADDRESS_POOL));
-  const address = await leases.lease(ADDRESS_POOL, uid, free);
-  if (address === undefined) {
-    throw new ReconcileError('retryable', 'AddressesExhausted', `no address of ${network.subnet} is free`);
-  }
-}
-
-async function pull(
-  { image, auth, secret }: Work<'PullImage'>,
-  { docker }: Writing,
-  run: Run,
-): Promise<void> {
-  try {
-    await docker.pull(image, {
-      ...(auth ? { auth } : {}),
-      signal: run.signal,
-      onProgress: ({ percent, message }) => run.progress(percent, message),
-    });
-  } catch (error) {
-    throw pullFailure(error, image, secret);
-  }
-}
-
-function pullFailure(error: unknown, image: string, secret: string | undefined): unknown {
-  if (!(error instanceof DriverError)) return error;
-  const { message } = error;
-  const options = { cause: error };
-  if (error.code === 'notFound') return new ReconcileError('retryable', 'ImageNotFound', message, options);
-  if (error.code === 'denied') {
-    const advice =
-      secret === undefined
-        ? 'name a Secret with username and password in spec.imagePullSecret'
-        : `check username and password of secret/${secret}`;
-    return new ReconcileError('retryable', 'RegistryDenied', `${message}; ${advice}`, options);
-  }
-  if (error.code === 'timeout') return new ReconcileError('retryable', 'PullStalled', message, options);
-  if (error.code === 'invalid')
-    return new ReconcileError('retryable', 'ImageRefused', `${image}: ${message}`, options);
-  if (error.code === 'failed') {
-    const reason = UNREACHABLE.test(message) ? 'RegistryUnreachable' : 'PullFailed';
-    return new ReconcileError('retryable', reason, message, options);
-  }
-  return error;
-}
-
-/** The engine's words for a registry that it cannot talk to. */
-const UNREACHABLE =
-  /dial tcp|connection refused|no such host|name resolution|network is unreachable|no route to host|timeout|request canceled/i;
-
-async function ofApp(uid: string, { docker }: Writing): Promise<ContainerSummary[]> {
-  return (await docker.containers()).filter(({ labels }) => labels[LABEL.uid] === uid);
-}
-
-async function find({ uid, hash }: { uid: string; hash: string }, world: Writing): Promise<ContainerSummary> {
-  const found = (await ofApp(uid, world))
-    .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
-    .sort((a, b) => b.createdAt - a.createdAt)[0];
-  if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
-  return found;
-}
-
-async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
-  try {
-    // One that never ran has the policy that it was made with.
-    if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');
-    await docker.start(container.id);
-  } catch (error) {
-    throw startFailure(error);
-  }
-}
-
-function startFailure(error: unknown): unknown {
-  if (!(error instanceof DriverError)) return error;
-  if (error.code === 'conflict')
-    return new ReconcileError('retryable', 'PortInUse', error.message, { cause: error });
-  if (error.code !== 'failed' && error.code !== 'invalid') return error;
-  return new ReconcileError('retryable', 'StartFailed', error.message, { cause: error });
-}
-
-/** Restart policy `always` would bring a stopped container back when Docker starts. */
-async function stop(id: string, { docker }: Writing): Promise<void> {
-  await docker.setRestartPolicy(id, 'no');
-  await docker.stop(id, STOP_SECONDS);
-}
-
 async function remove(work: Work<'RemoveContainer'>, world: Writing, run: Run): Promise<void> {
   if (work.afterSite !== undefined && run.documents.exists({ kind: 'Site', name: work.afterSite })) {
     const message = `waits until nginx has let go of site/${work.afterSite}`;
@@ -191,30 +102,22 @@ function ignoreNotFound(error: unknown): void {
   if (!isGone(error)) throw error;
 }
 
-/** Two containers cannot have one address and one data folder at the same time: the old one stops, and comes back on failure. */
-async function switchContainer(work: Work<'SwitchContainer'>, world: Writing, run: Run): Promise<void> {
-  const next = await find(work, world);
-  const others = (await ofApp(work.uid, world)).filter(({ id }) => id !== next.id);
-  const up = others.filter(
-    ({ state }) => state === 'running' || state === 'restarting' || state === 'paused',
+async function switchTo(
+  { uid, hash, probe }: Work<'SwitchContainer'>,
+  world: Writing,
+  signal: AbortSignal,
+): Promise<void> {
+  const answers = async () => probe !== undefined && (await world.probe.ask(probe, signal)).ok;
+  await switchContainer(
+    {
+      uid,
+      hash,
+      signal,
+      check: (next, up) => requireFreePorts(next, up, world),
+      prove: ({ id }) => proveContainer(id, { answers, milliseconds: PROVE_MILLISECONDS }, world, signal),
+    },
+    world,
   );
-  await requireFreePorts(next, up, world);
-  for (const { id } of up) await stop(id, world);
-  try {
-    await start(next, world);
-    await prove(next, work, world, run.signal);
-  } catch (error) {
-    // What says nothing about the new container: looked at again, and gone on with.
-    if (run.signal.aborted || isGone(error)) throw error;
-    if (error instanceof DriverError && error.code === 'unavailable') throw error;
-    const text = await tellFailure(error, next, world);
-    // Forced: one that starts again and again may be between two lives.
-    await world.docker.remove(next.id);
-    const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
-    if (back) await start(back, world);
-    const after = back ? '; the container before it serves again' : '';
-    throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
-  }
 }
 
 /** A port that somebody else has would be found out only when the old container has stopped. */
@@ -236,42 +139,4 @@ async function requireFreePorts(
     taken.program === undefined ? 'another program' : `${taken.program} (pid ${taken.pid ?? '?'})`;
   const message = `port ${taken.port} is held by ${holder}: stop that, or choose another in spec.ports; the container before goes on`;
   throw new ReconcileError('retryable', 'PortInUse', message);
-}
-
-async function tellFailure(
-  error: unknown,
-  container: ContainerSummary,
-  { docker }: Writing,
-): Promise<string> {
-  const message = error instanceof Error ? error.message : String(error);
-  const lines: string[] = [];
-  try {
-    for await (const line of docker.logs(container.id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
-  } catch {
-    // The log is a help, not a need.
-  }
-  return lines.length > 0 ? `${message}. Last lines of its log:\n${lines.join('\n').slice(-2_000)}` : message;
-}
-
-/** Waits until the container answers, or has stayed up for a while. Throws when it ends. */
-async function prove(
-  next: ContainerSummary,
-  { probe }: Work<'SwitchContainer'>,
-  { docker, probe: prober, clock }: Writing,
-  signal: AbortSignal,
-): Promise<void> {
-  const began = clock.monotonic();
-  while (clock.monotonic() - began < PROVE_MILLISECONDS) {
-    const details = await docker.container(next.id);
-    if (!details) throw new DriverError('notFound', 'the new container went away');
-    if (details.state !== 'running' || details.restartCount > 0) {
-      const memory = details.oomKilled ? ' (out of memory)' : '';
-      throw new DriverError(
-        'failed',
-        `the new container ended with exit code ${details.exitCode}${memory} ${details.error}`.trim(),
-      );
-    }
-    if (probe && (await prober.ask(probe, signal)).ok) return;
-    await delay(clock, PROVE_INTERVAL_MILLISECONDS, signal);
-  }
 }

@@ -12,9 +12,8 @@
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
-import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
-import type { ProbeTarget } from '../drivers/probe/index.ts';
-import { sameJson } from './canonical.ts';
+import { inSubnet, type Network } from '../container/address.ts';
+import { sameJson } from '../container/canonical.ts';
 import {
   canonicalSettings,
   containerName,
@@ -22,13 +21,16 @@ import {
   digest,
   settingsDifferences,
   settingsHash,
-} from './container.ts';
-import type { AppHave, SeenContainer } from './observe.ts';
+} from '../container/description.ts';
+import { isUp, type SeenContainer } from '../container/seen.ts';
+import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
+import type { ProbeTarget } from '../drivers/probe/index.ts';
+import type { AppHave } from './observe.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
 export type AppWork =
-  | { type: 'LeaseAddress'; uid: string; network: { subnet: string; gateway: string } }
+  | { type: 'LeaseAddress'; uid: string; network: Network }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
   | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
@@ -91,7 +93,8 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
   if (obstacle(want, have) ?? waitsFor(want, have)) return [];
   const steps: AppStep[] = [];
-  if (have.address === undefined || !inSubnet(have.address, want)) steps.push(leaseAddress(want, have));
+  if (have.address === undefined || !inSubnet(have.address, want.network))
+    steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
   steps.push(...applyBindings(want));
@@ -102,16 +105,6 @@ export function diffApp(want: AppWant, have: AppHave): AppStep[] {
   if (want.addons.waiting) return steps;
   steps.push(...containerSteps(want, have), ...removeVolumes(want, have, 'drift'));
   return [...steps, ...deleteBindings(want, 'the App asks for it no more')];
-}
-
-function inSubnet(address: string, { network }: AppWant): boolean {
-  if (!network) return true;
-  const [base = '', bits = '32'] = network.subnet.split('/');
-  const mask = (text: string) => {
-    const value = text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-    return Math.floor(value / 2 ** (32 - Number(bits)));
-  };
-  return mask(address) === mask(base);
 }
 
 function step(
@@ -469,11 +462,6 @@ function removeVolumes(want: AppWant, { leftVolumes: names }: AppHave, cause: st
       },
     ),
   ];
-}
-
-/** Running, or kept running by Docker, or frozen. */
-export function isUp({ state }: SeenContainer): boolean {
-  return state === 'running' || state === 'restarting' || state === 'paused';
 }
 
 function runningFirst(a: SeenContainer, b: SeenContainer): number {

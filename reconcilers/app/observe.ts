@@ -5,39 +5,24 @@
 import { join } from 'node:path';
 import { ANNOTATION } from '../../resources/document.ts';
 import { volumeFolder } from '../../resources/volume.ts';
-import { settingsDifference } from '../drivers/docker/difference.ts';
-import type {
-  ContainerDetails,
-  ContainerSummary,
-  DockerReading,
-  ImageDetails,
-} from '../drivers/docker/index.ts';
-import { LABEL } from '../drivers/docker/index.ts';
-import type { Reading } from '../world.ts';
+import { ADDRESS_POOL, nextAddress } from '../container/address.ts';
 import {
-  appFolder,
   type ContainerInputs,
   canonicalSettings,
   containerSpec,
-  SETTINGS_LABEL,
   settingsHash,
-} from './container.ts';
+} from '../container/description.ts';
+import {
+  findLeftVolumes,
+  findProfile,
+  lastLines,
+  type SeenContainer,
+  seeContainers,
+} from '../container/seen.ts';
+import type { ContainerSummary, DockerReading, ImageDetails } from '../drivers/docker/index.ts';
+import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
 import type { AppWant } from './want.ts';
-
-/** Crash loops are told with this many last lines of the log. */
-const LOG_LINES = 12;
-const APPARMOR_PROFILE = 'docker-holdfast-app';
-
-export interface SeenContainer extends ContainerSummary {
-  hash: string;
-  generation: string;
-  settings: string | undefined;
-  /** Only where it was inspected. */
-  details?: ContainerDetails;
-  /** Fields changed behind our back, such as memory by docker update. */
-  drift: { field: string }[];
-}
 
 export interface AppHave {
   address?: string;
@@ -60,32 +45,36 @@ export interface AppHave {
   inputs?: ContainerInputs;
 }
 
-export const ADDRESS_POOL = 'address';
-
 export async function observeApp(want: AppWant, world: Reading): Promise<AppHave> {
   const { uid, name } = want.document.metadata;
   const image = await findImage(want, world.docker);
   const address = world.leases.of(ADDRESS_POOL, uid);
   const folder = appFolder(world.settings.stateFolder, name);
   const data = dataFolders(want, image, folder);
-  const apparmorProfile = (await world.host.hasAppArmorProfile(APPARMOR_PROFILE))
-    ? APPARMOR_PROFILE
-    : undefined;
+  const apparmorProfile = await findProfile(world.host);
   const maker = world.settings;
   const inputs =
     image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile, maker });
-  const containers = await seeContainers(want, world.docker, inputs);
+  const containers = await seeContainers(world.docker, {
+    uid,
+    ...(inputs ? { spec: containerSpec(inputs) } : {}),
+    lookAtAll: restartIsAsked(want),
+    isWell: (container) => isWell(want, container),
+  });
   const networks = await world.docker.networks();
   const networkGone =
     want.network !== undefined && !networks.some(({ name: known }) => known === want.network?.name);
   const missingFolders: string[] = [];
   for (const wanted of data)
     if (!(await world.host.folderExists(wanted.folder))) missingFolders.push(wanted.folder);
-  const leftVolumes = await findLeftVolumes(want, world.docker, containers, inputs);
+  const leftVolumes = await findLeftVolumes(world.docker, {
+    uid,
+    containers,
+    ...(inputs && !want.deleting ? { wantedHash: settingsHash(canonicalSettings(inputs)) } : {}),
+  });
   const health = world.health.of(uid);
   const crashLog = await lastLines(containers, world.docker);
-  const next =
-    address ?? (want.network && freeAddresses(want.network, world.leases.all(ADDRESS_POOL)).next().value);
+  const next = nextAddress(world.leases, uid, want.network);
   return {
     containers,
     missingFolders,
@@ -138,7 +127,7 @@ function containerInputs(
   const { name, uid, generation } = document.metadata;
   const { command, memoryWithSwap } = app;
   return {
-    app: { name, uid, generation },
+    owner: { kind: 'App', name, uid, generation },
     imageId: found.image.id,
     ...(command ? { command } : {}),
     env: want.env,
@@ -156,55 +145,9 @@ function containerInputs(
   };
 }
 
-async function seeContainers(
-  want: AppWant,
-  docker: Reading['docker'],
-  inputs: ContainerInputs | undefined,
-): Promise<SeenContainer[]> {
-  const { uid, annotations } = want.document.metadata;
-  const ours = (await docker.containers()).filter(({ labels }) => labels[LABEL.uid] === uid);
-  const restart = annotations?.[ANNOTATION.restartedAt];
-  const restartAsked = restart !== undefined && restart !== want.document.status?.restartedAt;
-  const spec = inputs && containerSpec(inputs);
-  const seen: SeenContainer[] = [];
-  for (const container of ours.sort((a, b) => b.createdAt - a.createdAt)) {
-    const entry: SeenContainer = {
-      ...container,
-      hash: container.labels[LABEL.hash] ?? '',
-      generation: container.labels[LABEL.generation] ?? '',
-      settings: container.labels[SETTINGS_LABEL],
-      drift: [],
-    };
-    const look = docker.needsLook(container.id) || restartAsked || !isWell(want, container);
-    const details = look ? await docker.container(container.id) : undefined;
-    if (look && !details) continue;
-    if (details) {
-      entry.details = details;
-      entry.state = details.state;
-      const isCompared = spec !== undefined && entry.hash === spec.hash;
-      if (isCompared) entry.drift = settingsDifference(spec, details);
-      // One that was made for other settings was compared with nothing.
-      if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
-    }
-    seen.push(entry);
-  }
-  return seen;
-}
-
-/** Those of the wanted container do not count: it is about to be made, and makes room for itself. */
-async function findLeftVolumes(
-  { document, deleting }: AppWant,
-  docker: DockerReading,
-  containers: readonly SeenContainer[],
-  inputs: ContainerInputs | undefined,
-): Promise<string[]> {
-  const used = new Set(containers.map(({ hash }) => hash));
-  if (inputs && !deleting) used.add(settingsHash(canonicalSettings(inputs)));
-  return (await docker.volumes())
-    .filter(({ labels }) => labels[LABEL.uid] === document.metadata.uid)
-    .filter(({ labels }) => !used.has(labels[LABEL.hash] ?? ''))
-    .map(({ name }) => name)
-    .sort();
+function restartIsAsked({ document }: AppWant): boolean {
+  const asked = document.metadata.annotations?.[ANNOTATION.restartedAt];
+  return asked !== undefined && asked !== document.status?.restartedAt;
 }
 
 /** Nothing about the summary asks for a closer look. */
@@ -212,51 +155,7 @@ function isWell({ app }: AppWant, { state }: ContainerSummary): boolean {
   return app.state === 'stopped' ? state === 'exited' || state === 'created' : state === 'running';
 }
 
-/** The log of a container that came to an end with an error, or that Docker starts again and again. */
-async function lastLines(
-  containers: readonly SeenContainer[],
-  docker: DockerReading,
-): Promise<string | undefined> {
-  const crashed = containers.find(({ details }) => details && hasCrashed(details));
-  if (!crashed) return undefined;
-  const lines: string[] = [];
-  try {
-    for await (const line of docker.logs(crashed.id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
-  } catch {
-    return undefined;
-  }
-  return lines.join('\n').slice(-2_000);
-}
-
-export function hasCrashed(details: ContainerDetails): boolean {
-  if (details.state === 'restarting' || details.state === 'dead') return true;
-  return (
-    details.state === 'exited' &&
-    details.exitCode !== 0 &&
-    details.exitCode !== 143 &&
-    details.exitCode !== 137
-  );
-}
-
-/** Host addresses of the subnet that nobody has, lowest first. The gateway and the ends are left out. */
-export function* freeAddresses(
-  network: { subnet: string; gateway: string },
-  taken: ReadonlyMap<string, string>,
-): Generator<string> {
-  const [base = '', bits = '32'] = network.subnet.split('/');
-  const first = toNumber(base);
-  const size = 2 ** (32 - Number(bits));
-  const used = new Set([network.gateway, ...taken.values()]);
-  for (let offset = 2; offset < size - 1; offset += 1) {
-    const address = toAddress(first + offset);
-    if (!used.has(address)) yield address;
-  }
-}
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
-function toAddress(value: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+/** Folder of everything that an App keeps. */
+function appFolder(stateFolder: string, app: string): string {
+  return join(stateFolder, 'apps', app);
 }

@@ -1,9 +1,10 @@
 /** What can honestly be said of an App from what was seen. Pure. Ready is true only for this generation, and only when it serves. */
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition } from '../../resources/document.ts';
-import { canonicalSettings, settingsHash } from './container.ts';
-import { type AppStep, askedFor, isUp, obstacle, waitsFor } from './diff.ts';
-import { type AppHave, hasCrashed, type SeenContainer } from './observe.ts';
+import { canonicalSettings, settingsHash } from '../container/description.ts';
+import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
+import { type AppStep, askedFor, obstacle, waitsFor } from './diff.ts';
+import type { AppHave } from './observe.ts';
 import type { AppWant } from './want.ts';
 
 interface Verdict {

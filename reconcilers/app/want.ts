@@ -7,11 +7,11 @@ import { ANNOTATION, condition, type Document, type StatusBase } from '../../res
 import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
+import { canonicalJson } from '../container/canonical.ts';
+import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
-import { canonicalJson } from './canonical.ts';
-import { digest } from './container.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 

@@ -1,12 +1,14 @@
 /** Builders for tests of the App reconciler: one healthy App, and what differs from it. */
+
+import type { AppHave } from '../../reconcilers/app/observe.ts';
+import type { AppDocument, AppWant } from '../../reconcilers/app/want.ts';
 import {
   canonicalSettings,
   containerName,
   containerSpec,
   settingsHash,
-} from '../../reconcilers/app/container.ts';
-import type { AppHave, SeenContainer } from '../../reconcilers/app/observe.ts';
-import type { AppDocument, AppWant } from '../../reconcilers/app/want.ts';
+} from '../../reconcilers/container/description.ts';
+import type { SeenContainer } from '../../reconcilers/container/seen.ts';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import { effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec } from '../../resources/generated.ts';
@@ -79,8 +81,8 @@ function siteSpec(host: string, app: ReturnType<typeof effectiveApp>): Record<st
 /** What is there when exactly this is wanted and all is well. */
 export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave {
   const { app, document } = want;
-  const inputs = {
-    app: { name: 'hello', uid: UID, generation: document.metadata.generation },
+  const inputs: NonNullable<AppHave['inputs']> = {
+    owner: { kind: 'App', name: 'hello', uid: UID, generation: document.metadata.generation },
     imageId: 'sha256:one',
     ...(app.command ? { command: app.command } : {}),
     env: want.env,

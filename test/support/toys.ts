@@ -11,7 +11,7 @@ import {
   type Reconciler,
   type Step,
 } from '../../controller/engine/contract.ts';
-import { Engine } from '../../controller/engine/engine.ts';
+import { Engine, type EngineOptions } from '../../controller/engine/engine.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
@@ -50,6 +50,8 @@ export interface World {
   hangs: Map<string, 'deaf' | 'listens'>;
   /** Somebody paints it back at once. */
   stubborn: Set<string>;
+  /** What each painting is called for, and what it does to what runs. */
+  painting: Pick<ToyStep, 'impact'> & { cause: string; urgent?: boolean };
 }
 
 interface Want {
@@ -66,7 +68,12 @@ interface ToyStep extends Step {
   readonly owner: Document;
 }
 
-const toyReconciler: Reconciler<Want, { color: string | undefined }, ToyStep, World, World> = {
+interface Have {
+  color: string | undefined;
+  painting: World['painting'];
+}
+
+const toyReconciler: Reconciler<Want, Have, ToyStep, World, World> = {
   kind: 'Thing',
   parallelism: 8,
   finalizer: 'toys/thing',
@@ -86,13 +93,15 @@ const toyReconciler: Reconciler<Want, { color: string | undefined }, ToyStep, Wo
   },
   documents: ({ document }) => [document],
   async observe({ document }, world) {
+    const { painting } = world;
     const found = world.failures.get(`look ${document.metadata.name}`);
     if (found) throw found;
-    return { color: world.boxes.get(document.metadata.name) };
+    return { color: world.boxes.get(document.metadata.name), painting };
   },
-  diff(want, { color }) {
+  diff(want, { color, painting }) {
     const box = want.document.metadata.name;
-    const because = [{ field: 'color', found: color ?? null, wanted: want.color, cause: 'a test' }];
+    const { cause, ...rest } = painting;
+    const because = [{ field: 'color', found: color ?? null, wanted: want.color, cause }];
     const base = {
       target: `box/${box}`,
       impact: 'none' as const,
@@ -125,7 +134,7 @@ const toyReconciler: Reconciler<Want, { color: string | undefined }, ToyStep, Wo
         deadlineSeconds: 60,
       };
       const held = want.document.spec['held'] === true ? { held: 'upgrade' as const } : {};
-      steps.push({ ...base, ...fields, ...held, type: 'PaintBox' });
+      steps.push({ ...base, ...fields, ...rest, ...held, type: 'PaintBox' });
     }
     return steps;
   },
@@ -163,7 +172,7 @@ export interface Toys {
   clock: VirtualClock;
   store: SqliteStore;
   engine: Engine<World, World>;
-  reconcilers: ReturnType<typeof anyReconciler<Want, { color: string | undefined }, ToyStep, World, World>>[];
+  reconcilers: ReturnType<typeof anyReconciler<Want, Have, ToyStep, World, World>>[];
   apply(name: string, spec: Record<string, unknown>): Promise<void>;
   thing(name: string): Document | undefined;
   ready(name: string): { status: string; reason: string; message: string };
@@ -178,7 +187,7 @@ export interface Toys {
   close(): Promise<void>;
 }
 
-export async function makeToys(): Promise<Toys> {
+export async function makeToys(options: Partial<EngineOptions<World, World>> = {}): Promise<Toys> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-toys-'));
   const clock = new VirtualClock();
   const world: World = {
@@ -187,6 +196,7 @@ export async function makeToys(): Promise<Toys> {
     failures: new Map(),
     hangs: new Map(),
     stubborn: new Set(),
+    painting: { impact: 'none', cause: 'a test' },
   };
   const reconcilers = [anyReconciler(toyReconciler)];
   const silent = () => undefined;
@@ -201,6 +211,7 @@ export async function makeToys(): Promise<Toys> {
       reading: world,
       writing: world,
       classify: classifyFailure,
+      ...options,
     });
     engine.start();
     return engine;

@@ -1,16 +1,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freeAddresses } from '../../reconcilers/container/address.ts';
 import {
   type ContainerInputs,
   canonicalSettings,
   containerSpec,
   settingsDifferences,
   settingsHash,
-} from '../../reconcilers/app/container.ts';
-import { freeAddresses } from '../../reconcilers/app/observe.ts';
+} from '../../reconcilers/container/description.ts';
 
 const plain: ContainerInputs = {
-  app: { name: 'wiki', uid: 'uid', generation: 1 },
+  owner: { kind: 'App', name: 'wiki', uid: 'uid', generation: 1 },
   imageId: 'sha256:one',
   env: { B: '2', A: '1' },
   network: 'holdfast',
@@ -55,7 +55,7 @@ for (const [name, inputs, hash] of fixtures) {
 const same: [string, Partial<ContainerInputs>][] = [
   ['the order of variables', { env: { A: '1', B: '2' } }],
   ['another version of Holdfast', { maker: { stateFolder: '/state', version: '9.0.0' } }],
-  ['the generation alone', { app: { name: 'wiki', uid: 'uid', generation: 7 } }],
+  ['the generation alone', { owner: { kind: 'App', name: 'wiki', uid: 'uid', generation: 7 } }],
 ];
 for (const [name, change] of same) {
   test(`${name} is no reason for another container`, () =>

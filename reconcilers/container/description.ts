@@ -1,12 +1,11 @@
 /**
- * The neutral description of an App's container, and the hash by which a container that is there is known to fit. Pure.
+ * The neutral description of a container of an App or an Addon, and the hash by which a container that is there is known to fit. Pure.
  *
  * The hash is taken over what is wanted in canonical form with defaults left out, so that a newer Holdfast that knows one more
  * default gives the same hash. Settings are the facts of the older platform's containers where it had them (read-only root,
  * writable /run and /tmp, half the limit as memory and all of it with swap, cpu shares, search domain).
  */
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { Json } from '../../resources/document.ts';
 import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
@@ -26,7 +25,7 @@ const DEFAULTS: Record<string, Json> = {
 };
 
 export interface ContainerInputs {
-  app: { name: string; uid: string; generation: number };
+  owner: { kind: 'App' | 'Addon'; name: string; uid: string; generation: number };
   imageId: string;
   command?: readonly string[];
   env: Readonly<Record<string, string>>;
@@ -35,6 +34,8 @@ export interface ContainerInputs {
   dns: readonly string[];
   /** Folders that are kept: where in the container, and which folder on the host. */
   data: readonly { path: string; folder: string }[];
+  /** Folders of the host that it reads, such as those with its secrets. */
+  reads?: readonly { path: string; folder: string }[];
   ports: readonly { containerPort: number; hostPort: number }[];
   /** Host name → address, in the container's own table of hosts. */
   hosts?: Readonly<Record<string, string>>;
@@ -42,12 +43,16 @@ export interface ContainerInputs {
   memoryWithSwap?: number;
   pidsLimit: number;
   apparmorProfile?: string;
+  /** A terminal. Default true, as the older platform's apps had it. */
+  tty?: boolean;
+  /** Seconds between SIGTERM and SIGKILL. Default 10. */
+  stopSeconds?: number;
   /** Who makes it. Labels only: another version or a state folder with a new name is no reason for another container. */
   maker?: { stateFolder: string; version: string };
 }
 
-export function containerName(app: string): string {
-  return `holdfast-app-${app}`;
+export function containerName(name: string, kind: ContainerInputs['owner']['kind'] = 'App'): string {
+  return `holdfast-${kind.toLowerCase()}-${name}`;
 }
 
 /** /data/files → data-files. Two paths never give the same name within one App: the path is checked before. */
@@ -67,12 +72,15 @@ export function canonicalSettings(inputs: ContainerInputs): Record<string, Json>
     address: inputs.address,
     readOnlyRoot: inputs.readOnlyRoot,
     pidsLimit: inputs.pidsLimit,
+    tty: inputs.tty ?? true,
+    stopSeconds: inputs.stopSeconds ?? STOP_SECONDS,
   };
   if (inputs.command) settings['command'] = [...inputs.command];
   if (inputs.dns.length > 0) settings['dns'] = [...inputs.dns];
   if (inputs.memoryWithSwap !== undefined) settings['memory'] = inputs.memoryWithSwap;
   if (inputs.apparmorProfile) settings['apparmorProfile'] = inputs.apparmorProfile;
   for (const { path, folder } of inputs.data) settings[`mounts.${path}`] = folder;
+  for (const { path, folder } of inputs.reads ?? []) settings[`reads.${path}`] = folder;
   for (const { containerPort, hostPort } of inputs.ports) settings[`ports.${hostPort}`] = containerPort;
   for (const [name, host] of Object.entries(inputs.hosts ?? {})) settings[`hosts.${name}`] = host;
   for (const [name, value] of Object.entries(inputs.env)) settings[`env.${name}`] = digest(value, 12);
@@ -93,10 +101,11 @@ export function digest(text: string, length: number): string {
 }
 
 export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
-  const { app } = inputs;
+  const { owner } = inputs;
   const settings = canonicalSettings(inputs);
   const hash = settingsHash(settings);
-  const volume = (part: string) => `${containerName(app.name)}-${hash.slice(0, 8)}-${part}`;
+  const name = containerName(owner.name, owner.kind);
+  const volume = (part: string) => `${name}-${hash.slice(0, 8)}-${part}`;
   const scratch = ['/run', '/tmp'].map(
     (target): Mount => ({ type: 'volume', source: volume(pathSlug(target)), target }),
   );
@@ -108,30 +117,33 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
       device: folder,
     }),
   );
+  const reads = (inputs.reads ?? []).map(
+    ({ path, folder }): Mount => ({ type: 'bind', source: folder, target: path, readOnly: true }),
+  );
   return {
     hash,
-    name: containerName(app.name),
+    name,
     image: inputs.imageId,
     ...(inputs.command ? { command: [...inputs.command] } : {}),
     env: { ...inputs.env },
     labels: {
       [LABEL.managed]: 'true',
-      [LABEL.kind]: 'App',
-      [LABEL.name]: app.name,
-      [LABEL.uid]: app.uid,
+      [LABEL.kind]: owner.kind,
+      [LABEL.name]: owner.name,
+      [LABEL.uid]: owner.uid,
       [LABEL.hash]: hash,
-      [LABEL.generation]: String(app.generation),
+      [LABEL.generation]: String(owner.generation),
       [SETTINGS_LABEL]: JSON.stringify(settings),
       ...(inputs.maker
         ? { [LABEL.state]: inputs.maker.stateFolder, [LABEL.version]: inputs.maker.version }
         : {}),
     },
-    tty: true,
+    tty: inputs.tty ?? true,
     network: { name: inputs.network, address: inputs.address },
     dns: [...inputs.dns],
     dnsSearch: ['.'],
     hosts: { ...inputs.hosts },
-    mounts: [...scratch, ...kept],
+    mounts: [...scratch, ...kept, ...reads],
     ports: inputs.ports.map(({ containerPort, hostPort }) => ({ containerPort, hostPort, protocol: 'tcp' })),
     readOnlyRoot: inputs.readOnlyRoot,
     ...(inputs.memoryWithSwap === undefined ? {} : { memoryWithSwap: inputs.memoryWithSwap }),
@@ -141,7 +153,7 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
     dropCapabilities: ['NET_RAW'],
     ...(inputs.apparmorProfile ? { apparmorProfile: inputs.apparmorProfile } : {}),
     log: { maxSize: '10m', maxFiles: 3 },
-    stopSeconds: STOP_SECONDS,
+    stopSeconds: inputs.stopSeconds ?? STOP_SECONDS,
   };
 }
 
@@ -180,9 +192,4 @@ function parseSettings(label: string | undefined): Record<string, Json> | undefi
   } catch {
     return undefined;
   }
-}
-
-/** Folder of everything that an App keeps. */
-export function appFolder(stateFolder: string, app: string): string {
-  return join(stateFolder, 'apps', app);
 }

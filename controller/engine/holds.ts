@@ -1,0 +1,123 @@
+/**
+ * Which steps wait although everything is there for them: those that a person cancelled, and those that nobody asked for and that
+ * would disturb what runs, until a maintenance window opens or somebody approves them. Asked by KeyRun before each round. A step that
+ * waits stays in the plan: what is waited for is seen, and nothing else of the key is held up.
+ *
+ * Approvals are annotations, so they last over a restart; cancellations are in memory: a new controller tries again.
+ */
+import { ANNOTATION, condition, type Document } from '../../resources/document.ts';
+import type { Failure, Impact, Step } from './contract.ts';
+import { signatureOf } from './loops.ts';
+
+/** Whether what disturbs may be done now. */
+export type Window = { open: true } | { open: false; opensAt?: number };
+
+export interface HoldOptions {
+  /** undefined: no windows are set. `now` in milliseconds since 1970. */
+  window?(now: number): Window | undefined;
+}
+
+export interface Held {
+  reason: 'WaitingForWindow' | 'UpgradePending';
+  message: string;
+  /** Milliseconds since 1970. */
+  opensAt?: number;
+}
+
+/** What of the steps is done now, in order, and why the others wait. */
+export interface Division {
+  due: readonly Step[];
+  held?: Held;
+}
+
+const DISTURBING: readonly Impact[] = ['restart', 'replace', 'data-loss'];
+/** Causes that are nobody's wish. */
+const UNASKED = /^(drift|an upgrade of Holdfast|a change of this machine)/;
+
+export class Holds {
+  readonly #window: NonNullable<HoldOptions['window']>;
+  readonly #cancelled = new Map<string, { signature: string; failure: Failure }>();
+  readonly #waiting = new Map<string, Held>();
+
+  constructor({ window }: HoldOptions) {
+    this.#window = window ?? (() => undefined);
+  }
+
+  cancelled(id: string, failure: Failure & { step: Step }): void {
+    this.#cancelled.set(id, { signature: signatureOf(failure.step), failure });
+  }
+
+  /** The failure of a step among these that was cancelled and not asked for since. */
+  cancellation(id: string, steps: readonly Step[]): Failure | undefined {
+    const found = this.#cancelled.get(id);
+    if (!found) return undefined;
+    if (steps.some((step) => signatureOf(step) === found.signature)) return found.failure;
+    this.#cancelled.delete(id);
+    return undefined;
+  }
+
+  /** What waits now, by id. */
+  all(): [string, Held][] {
+    return [...this.#waiting];
+  }
+
+  divide(id: string, steps: readonly Step[], documents: readonly Document[], now: number): Division {
+    const division = documents.some(isApproved) ? { due: steps } : divide(steps, this.#window(now));
+    if (division.held) this.#waiting.set(id, division.held);
+    else this.#waiting.delete(id);
+    return division;
+  }
+
+  settled(id: string): void {
+    this.#waiting.delete(id);
+    this.#cancelled.delete(id);
+  }
+
+  /** Somebody changed what is wanted, or asks for another try. */
+  forget(id: string): void {
+    this.#cancelled.delete(id);
+  }
+}
+
+/** An approval is for what waited when it was given: what begins to wait later needs its own. */
+function isApproved(document: Document): boolean {
+  const approved = Date.parse(document.metadata.annotations?.[ANNOTATION.approvedAt] ?? '');
+  const waiting = condition(document, 'Reconciling');
+  return waiting !== undefined && approved >= Date.parse(waiting.lastTransitionTime);
+}
+
+/** What a new Holdfast wants waits also where no windows are set; drift only where they are, and all of the plan with it. */
+function divide(steps: readonly Step[], window: Window | undefined): Division {
+  if (window?.open) return { due: steps };
+  const upgrades = steps.filter(({ held }) => held === 'upgrade');
+  if (upgrades.length > 0) {
+    const held: Held = { reason: 'UpgradePending', ...waiting(upgrades, window) };
+    return { due: steps.filter((step) => step.held === undefined), held };
+  }
+  const disturbing = steps.filter(({ impact }) => DISTURBING.includes(impact));
+  const waits = window !== undefined && disturbing.length > 0 && disturbing.every(isUnasked);
+  return waits
+    ? { due: [], held: { reason: 'WaitingForWindow', ...waiting(disturbing, window) } }
+    : { due: steps };
+}
+
+/** Nobody asked for it, and what it disturbs does what it should. */
+function isUnasked({ because, urgent }: Step): boolean {
+  return urgent !== true && because.length > 0 && because.every(({ cause }) => UNASKED.test(cause));
+}
+
+function waiting(steps: readonly Step[], window: Window | undefined): { message: string; opensAt?: number } {
+  const opensAt = window && !window.open ? window.opensAt : undefined;
+  const when =
+    opensAt === undefined
+      ? 'a maintenance window'
+      : `the maintenance window at ${new Date(opensAt).toISOString()}`;
+  const reasons = steps.flatMap(({ because }) =>
+    because.map(({ field, cause }) => `${field}, because of ${cause}`),
+  );
+  const why = [...new Set(reasons)].slice(0, 3).join('; ');
+  return {
+    message: `waits for ${when} or holdfast approve: ${steps[0]?.message ?? ''}${why ? ` (${why})` : ''}; it serves as before until then`,
+    ...(opensAt === undefined ? {} : { opensAt }),
+  };
+}

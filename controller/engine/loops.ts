@@ -1,0 +1,144 @@
+/**
+ * Notices work that does not last: the same step for the same reason again right after it was done, or again and again over some
+ * minutes. Then the key only looks, and does the step rarely; when the difference goes away, everything is as before. Called by
+ * each run (run.ts); one for the engine. It remembers nothing over a restart: then the counting begins anew.
+ */
+import type { Clock } from '../clock.ts';
+import type { Because, Failure, Step } from './contract.ts';
+
+/** Done so often in one run, one right after the other, a step does not help. */
+const MOST_IN_A_ROW = 3;
+/**
+ * Done so often within the window, something else keeps changing it back. Counts what disturbs: to start what somebody ends again
+ * and again is what we are for.
+ */
+const MOST_IN_WINDOW = 10;
+const WINDOW_MILLISECONDS = 600_000;
+const FIRST_PAUSE_MILLISECONDS = 600_000;
+const LONGEST_PAUSE_MILLISECONDS = 3_600_000;
+/** Looking costs nothing, and it may have been put right without a word. */
+const LOOK_AGAIN_SECONDS = 60;
+
+interface Stop {
+  signature: string;
+  pause: number;
+  /** Monotonic. */
+  retryAt: number;
+  failure: Failure;
+}
+
+interface Trace {
+  inRun: Map<string, number>;
+  /** Monotonic times, oldest first. */
+  done: Map<string, number[]>;
+  stop?: Stop;
+}
+
+export class LoopBreaker {
+  readonly #clock: Clock;
+  readonly #traces = new Map<string, Trace>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** A run begins: what is done now is in a row. */
+  begin(id: string): void {
+    this.#traces.get(id)?.inRun.clear();
+  }
+
+  done(id: string, step: Step): void {
+    const trace = this.#trace(id);
+    const signature = signatureOf(step);
+    trace.inRun.set(signature, (trace.inRun.get(signature) ?? 0) + 1);
+    if (step.impact === 'none') return;
+    const times = [...this.#recent(trace, signature), this.#clock.monotonic()];
+    trace.done.set(signature, times.slice(-MOST_IN_WINDOW));
+  }
+
+  /** Why none of these steps is done, or undefined. Each slow retry lets them through once. */
+  check(id: string, steps: readonly Step[]): Failure | undefined {
+    const trace = this.#traces.get(id);
+    if (!trace) return undefined;
+    const { stop } = trace;
+    if (stop) {
+      const again = steps.find((step) => signatureOf(step) === stop.signature);
+      if (!again) delete trace.stop;
+      else return this.#stillStopped(trace, stop, again);
+    }
+    const looping = steps.find((step) => this.#isTooOften(trace, signatureOf(step)));
+    return looping && this.#stop(trace, looping, FIRST_PAUSE_MILLISECONDS);
+  }
+
+  /** Nothing is left to do: whatever it was, it has gone away. */
+  settled(id: string): void {
+    const trace = this.#traces.get(id);
+    if (!trace) return;
+    delete trace.stop;
+    for (const signature of [...trace.done.keys()])
+      if (this.#recent(trace, signature).length === 0) trace.done.delete(signature);
+    if (trace.done.size === 0) this.#traces.delete(id);
+  }
+
+  /** Somebody changed what is wanted, or asks for another try. */
+  forget(id: string): void {
+    this.#traces.delete(id);
+  }
+
+  #trace(id: string): Trace {
+    const trace = this.#traces.get(id) ?? { inRun: new Map(), done: new Map() };
+    this.#traces.set(id, trace);
+    return trace;
+  }
+
+  #recent(trace: Trace, signature: string): number[] {
+    const since = this.#clock.monotonic() - WINDOW_MILLISECONDS;
+    return (trace.done.get(signature) ?? []).filter((time) => time > since);
+  }
+
+  #isTooOften(trace: Trace, signature: string): boolean {
+    if ((trace.inRun.get(signature) ?? 0) >= MOST_IN_A_ROW) return true;
+    return this.#recent(trace, signature).length >= MOST_IN_WINDOW;
+  }
+
+  #stillStopped(trace: Trace, stop: Stop, step: Step): Failure | undefined {
+    if ((trace.inRun.get(stop.signature) ?? 0) > 0)
+      return this.#stop(trace, step, Math.min(stop.pause * 2, LONGEST_PAUSE_MILLISECONDS));
+    return this.#clock.monotonic() < stop.retryAt ? stop.failure : undefined;
+  }
+
+  #stop(trace: Trace, step: Step, pause: number): Failure {
+    const failure: Failure = {
+      kind: 'terminal',
+      reason: 'Looping',
+      message: messageOf(step),
+      step,
+      recheckSeconds: LOOK_AGAIN_SECONDS,
+    };
+    const retryAt = this.#clock.monotonic() + pause;
+    trace.stop = { signature: signatureOf(step), pause, retryAt, failure };
+    return failure;
+  }
+}
+
+/**
+ * What makes a step the same: its type and target, and which fields are the reason for whose sake. Not the value that was found: a
+ * world that answers something else each time is a loop too. Ids of containers are new each time.
+ */
+export function signatureOf({ type, target, because }: Step): string {
+  const fields = because.map(({ field, wanted, cause }) => [field, withoutIds(wanted), cause]);
+  return JSON.stringify([type, withoutIds(target), fields]);
+}
+
+function withoutIds(value: unknown): string {
+  return (JSON.stringify(value) ?? '').replaceAll(/\b[0-9a-f]{12,64}\b/g, '*');
+}
+
+function messageOf(step: Step): string {
+  const shown = (value: Because['found']) => (value === undefined ? 'nothing' : JSON.stringify(value));
+  const differences = step.because
+    .slice(0, 3)
+    .map(({ field, found, wanted }) => `${field}: found ${shown(found)}, wanted ${shown(wanted)}`);
+  const words = differences.length > 0 ? ` (${differences.join('; ')})` : '';
+  return `${step.type} on ${step.target} is needed again right after it was done${words}; something else changes it back. It is done rarely until that ends; holdfast retry does it at once`;
+}

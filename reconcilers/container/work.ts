@@ -1,0 +1,172 @@
+/**
+ * What is done to containers, the same for Apps and Addons. Each may be done twice. Containers are found by mark, not remembered: a step
+ * that ran before a crash finds what it made.
+ */
+import { delay } from '../../controller/clock.ts';
+import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
+import { type ContainerSummary, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
+import { DriverError } from '../drivers/error.ts';
+import type { Writing } from '../world.ts';
+import { isUp, LOG_LINES } from './seen.ts';
+
+export const STOP_SECONDS = 10;
+const PROVE_INTERVAL_MILLISECONDS = 200;
+
+export async function pull(
+  { image, auth, secret }: { image: string; auth?: RegistryAuth; secret?: string },
+  { docker }: Writing,
+  run: Run,
+): Promise<void> {
+  try {
+    await docker.pull(image, {
+      ...(auth ? { auth } : {}),
+      signal: run.signal,
+      onProgress: ({ percent, message }) => run.progress(percent, message),
+    });
+  } catch (error) {
+    throw pullFailure(error, image, secret);
+  }
+}
+
+function pullFailure(error: unknown, image: string, secret: string | undefined): unknown {
+  if (!(error instanceof DriverError)) return error;
+  const { message } = error;
+  const options = { cause: error };
+  if (error.code === 'notFound') return new ReconcileError('retryable', 'ImageNotFound', message, options);
+  if (error.code === 'denied') {
+    const advice =
+      secret === undefined
+        ? 'name a Secret with username and password in spec.imagePullSecret'
+        : `check username and password of secret/${secret}`;
+    return new ReconcileError('retryable', 'RegistryDenied', `${message}; ${advice}`, options);
+  }
+  if (error.code === 'timeout') return new ReconcileError('retryable', 'PullStalled', message, options);
+  if (error.code === 'invalid')
+    return new ReconcileError('retryable', 'ImageRefused', `${image}: ${message}`, options);
+  if (error.code === 'failed') {
+    const reason = UNREACHABLE.test(message) ? 'RegistryUnreachable' : 'PullFailed';
+    return new ReconcileError('retryable', reason, message, options);
+  }
+  return error;
+}
+
+/** The engine's words for a registry that it cannot talk to. */
+const UNREACHABLE =
+  /dial tcp|connection refused|no such host|name resolution|network is unreachable|no route to host|timeout|request canceled/i;
+
+async function ofDocument(uid: string, { docker }: Writing): Promise<ContainerSummary[]> {
+  return (await docker.containers()).filter(({ labels }) => labels[LABEL.uid] === uid);
+}
+
+export async function find(
+  { uid, hash }: { uid: string; hash: string },
+  world: Writing,
+): Promise<ContainerSummary> {
+  const found = (await ofDocument(uid, world))
+    .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
+    .sort((a, b) => b.createdAt - a.createdAt)[0];
+  if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
+  return found;
+}
+
+export async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
+  try {
+    // One that never ran has the policy that it was made with.
+    if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');
+    await docker.start(container.id);
+  } catch (error) {
+    throw startFailure(error);
+  }
+}
+
+function startFailure(error: unknown): unknown {
+  if (!(error instanceof DriverError)) return error;
+  if (error.code === 'conflict')
+    return new ReconcileError('retryable', 'PortInUse', error.message, { cause: error });
+  if (error.code !== 'failed' && error.code !== 'invalid') return error;
+  return new ReconcileError('retryable', 'StartFailed', error.message, { cause: error });
+}
+
+/** Restart policy `always` would bring a stopped container back when Docker starts. */
+export async function stop(id: string, { docker }: Writing, seconds = STOP_SECONDS): Promise<void> {
+  await docker.setRestartPolicy(id, 'no');
+  await docker.stop(id, seconds);
+}
+
+export interface Switch {
+  uid: string;
+  hash: string;
+  /** Seconds that the old one has to end. */
+  stopSeconds?: number;
+  /** Called before anything is stopped. */
+  check?(next: ContainerSummary, up: readonly ContainerSummary[]): Promise<void>;
+  /** Answers when the new one serves; throws when it does not. */
+  prove(next: ContainerSummary): Promise<void>;
+  signal: AbortSignal;
+}
+
+/** Two containers cannot have one address and one data folder at the same time: the old one stops, and comes back on failure. */
+export async function switchContainer(work: Switch, world: Writing): Promise<void> {
+  const next = await find(work, world);
+  const others = (await ofDocument(work.uid, world)).filter(({ id }) => id !== next.id);
+  const up = others.filter(isUp);
+  await work.check?.(next, up);
+  for (const { id } of up) await stop(id, world, work.stopSeconds);
+  try {
+    await start(next, world);
+    await work.prove(next);
+  } catch (error) {
+    // What says nothing about the new container: looked at again, and gone on with.
+    if (work.signal.aborted || isGone(error)) throw error;
+    if (error instanceof DriverError && error.code === 'unavailable') throw error;
+    const text = await tellFailure(error, next, world);
+    // Forced: one that starts again and again may be between two lives.
+    await world.docker.remove(next.id);
+    const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
+    if (back) await start(back, world);
+    const after = back ? '; the container before it serves again' : '';
+    throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
+  }
+}
+
+export async function tellFailure(
+  error: unknown,
+  container: ContainerSummary,
+  { docker }: Writing,
+): Promise<string> {
+  const message = error instanceof Error ? error.message : String(error);
+  const lines: string[] = [];
+  try {
+    for await (const line of docker.logs(container.id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
+  } catch {
+    // The log is a help, not a need.
+  }
+  return lines.length > 0 ? `${message}. Last lines of its log:\n${lines.join('\n').slice(-2_000)}` : message;
+}
+
+/** Waits until it answers, or has stayed up for a while where that is enough. Throws when it ends. */
+export async function proveContainer(
+  id: string,
+  { answers, milliseconds }: { answers(): Promise<boolean>; milliseconds: number },
+  { docker, clock }: Writing,
+  signal: AbortSignal,
+): Promise<void> {
+  const began = clock.monotonic();
+  while (clock.monotonic() - began < milliseconds) {
+    const details = await docker.container(id);
+    if (!details) throw new DriverError('notFound', 'the new container went away');
+    if (details.state !== 'running' || details.restartCount > 0) {
+      const memory = details.oomKilled ? ' (out of memory)' : '';
+      throw new DriverError(
+        'failed',
+        `the new container ended with exit code ${details.exitCode}${memory} ${details.error}`.trim(),
+      );
+    }
+    if (await answers()) return;
+    await delay(clock, PROVE_INTERVAL_MILLISECONDS, signal);
+  }
+}
+
+export function isGone(error: unknown): error is DriverError {
+  return error instanceof DriverError && error.code === 'notFound';
+}
