@@ -5,7 +5,10 @@
  */
 import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { certificateReconciler } from '../reconcilers/certificate/index.ts';
+import type { Acme } from '../reconcilers/drivers/acme/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
@@ -33,6 +36,8 @@ export interface Drivers {
   nginx: Nginx;
   host: Host;
   authority: Authority;
+  acme: Acme;
+  caa: CaaReading;
   probe: Probe;
 }
 
@@ -60,6 +65,7 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(certificateReconciler),
 ];
 
 /** Builds everything, and runs when it answers. */
@@ -132,7 +138,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe } = drivers;
+  const { nginx, host, authority, acme, caa, probe } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -145,8 +151,9 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const whole = { settings, docker, nginx, host, health: health.monitor, leases, authority };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, probe, clock };
+  const shared = { settings, docker, nginx, host, leases, authority, acme, caa, clock };
+  const whole = { ...shared, health: health.monitor };
+  const writing: Writing = { ...shared, probe };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 

@@ -5,7 +5,9 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAcme } from '../reconcilers/drivers/acme/client.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createCaa } from '../reconcilers/drivers/caa/resolver.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
@@ -154,6 +156,8 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       nginx,
       hostname: hostname(),
     }),
+    acme: createAcme({ clock }),
+    caa: createCaa(),
     probe: createProbe({ clock }),
   };
 }

@@ -110,7 +110,7 @@ function keep(
     for (const host of spec.hosts) {
       if (failing.has(host) || !hosts.has(host)) continue;
       groups.get(metadata.name)?.push(host);
-      if (!failing.has(host)) hosts.delete(host);
+      hosts.delete(host);
     }
   }
 }

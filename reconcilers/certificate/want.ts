@@ -39,7 +39,6 @@ export interface CertificateWant {
   mendedAt: string;
   domainGeneration: number;
   waiting?: Obstacle;
-  suspended: boolean;
   deleting: boolean;
   cause: string;
 }
@@ -73,7 +72,6 @@ export function certificateWant(name: string, view: View): CertificateWant | und
     mendedAt: mendedAt(document, domain as Document | undefined, view),
     domainGeneration: domain?.metadata.generation ?? 0,
     ...(waiting ? { waiting } : {}),
-    suspended: spec.suspend === true || domain?.spec.suspend === true,
     deleting: metadata.deletionTimestamp !== undefined,
     cause: view.causeOf((domain as Document | undefined) ?? (document as Document)),
   };

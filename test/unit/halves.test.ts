@@ -2,7 +2,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createAcme } from '../../reconcilers/drivers/acme/client.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
+import { createCaa } from '../../reconcilers/drivers/caa/resolver.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
@@ -30,7 +32,13 @@ const whole = {
     release: async () => undefined,
   },
   authority: createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: 'test' }),
+  acme: createAcme({ clock }),
+  caa: createCaa(),
+  clock,
 } satisfies Reading & Partial<Writing>;
+
+/** There is nothing in them to change. */
+const onlyRead = new Set(['caa']);
 
 /** Names of all functions, those of classes too. */
 function functionsOf(driver: object): string[] {
@@ -50,7 +58,7 @@ for (const [title, project] of Object.entries({ observe: readingHalf, plan: plan
       const given = project(whole)[driver] as unknown as Record<string, () => unknown>;
       const reads = Object.keys(READING_VERBS[driver]);
       const writes = functionsOf(whole[driver]).filter((name) => !reads.includes(name));
-      assert.ok(writes.length > 0, 'there is something to refuse');
+      assert.ok(writes.length > 0 || onlyRead.has(driver), 'there is something to refuse');
       for (const verb of writes) {
         let caught: unknown;
         try {

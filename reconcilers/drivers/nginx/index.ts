@@ -25,6 +25,8 @@ export interface NginxState {
    * between swap and reload, after a certificate was written, and while it does not run.
    */
   loaded: boolean;
+  /** Names of certificates that were written since nginx loaded them. */
+  stale: readonly string[];
   /** What is on disk now, edits by hand included. */
   files: ConfigFiles;
   /** Names of the certificates on disk. */

@@ -23,7 +23,7 @@ import {
   stageGeneration,
 } from './generations.ts';
 import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } from './index.ts';
-import { isLoaded, noteLoaded, pinLoaded } from './loaded.ts';
+import { isLoaded, noteLoaded, pinLoaded, staleCertificates } from './loaded.ts';
 import { NGINX_UNIT, NginxMaster, portTaken } from './master.ts';
 import { identity, type NginxProcess } from './processes.ts';
 import { nginxArguments, type Program, programFinder, runProgram } from './program.ts';
@@ -88,6 +88,7 @@ class OwnNginx implements Nginx {
       ...(program ? { version: program.version } : {}),
       generation,
       loaded: master !== undefined && (await isLoaded(this.prefix, master, generation)),
+      stale: master ? await staleCertificates(this.prefix, master) : [],
       files: await readGeneration(this.prefix, generation),
       certificates: [...stamps.keys()].sort(),
       ...(user === undefined ? {} : { workerUser: user }),
