@@ -11,6 +11,7 @@ import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
@@ -39,6 +40,7 @@ export interface Drivers {
   acme: Acme;
   caa: CaaReading;
   probe: Probe;
+  firewall: Firewall;
 }
 
 export interface CoreOptions {
@@ -138,7 +140,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, acme, caa, probe } = drivers;
+  const { nginx, host, authority, acme, caa, probe, firewall } = drivers;
   const docker = cacheDocker(drivers.docker, { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -151,7 +153,7 @@ function buildWorld(options: CoreOptions) {
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const shared = { settings, docker, nginx, host, leases, authority, acme, caa, clock };
+  const shared = { settings, docker, nginx, host, leases, authority, acme, caa, firewall, clock };
   const whole = { ...shared, health: health.monitor };
   const writing: Writing = { ...shared, probe };
   return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };

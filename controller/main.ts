@@ -11,6 +11,7 @@ import { createCaa } from '../reconcilers/drivers/caa/resolver.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
@@ -159,6 +160,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     acme: createAcme({ clock }),
     caa: createCaa(),
     probe: createProbe({ clock }),
+    firewall: createFirewall(),
   };
 }
 

@@ -29,6 +29,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     acme: { terms: true, isRegistered: true, order: true },
     caa: { records: true },
     clock: { now: true },
+    firewall: { state: true },
   };
 
 export class WritingRefusedError extends Error {

@@ -8,6 +8,7 @@ import type { HealthReading } from './app/health.ts';
 import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
 import type { CaaReading } from './drivers/caa/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
@@ -71,6 +72,7 @@ export interface Reading {
   readonly acme: AcmeReading;
   readonly caa: CaaReading;
   readonly clock: Pick<Clock, 'now'>;
+  readonly firewall: FirewallReading;
 }
 
 export interface Writing {
@@ -82,6 +84,7 @@ export interface Writing {
   readonly authority: AuthorityReading & AuthorityWriting;
   readonly acme: AcmeReading & AcmeWriting;
   readonly caa: CaaReading;
+  readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;
 }

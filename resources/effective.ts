@@ -51,6 +51,9 @@ export interface EffectiveApp {
   location: string;
   domain: string;
   aliases: string[];
+  /** undefined: as the edge has it. */
+  xFrameOptions: string | undefined;
+  loginPaths: string[];
   /** Empty: those of the Platform. */
   dns: string[];
   pidsLimit: number;
@@ -86,6 +89,8 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     location: spec.location ?? name,
     domain: spec.domain ?? 'localhost',
     aliases: spec.aliases ?? [],
+    xFrameOptions: spec.xFrameOptions,
+    loginPaths: spec.loginPaths ?? [],
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,
     addons: addonNames(spec, manifest),

@@ -157,6 +157,23 @@ export interface PlatformStatus {
     gateway?: string;
   };
   /**
+   * What keeps containers apart.
+   */
+  firewall?: {
+    /**
+     * The iptables in use.
+     */
+    program?: string;
+    /**
+     * Kinds of addresses that it filters.
+     */
+    families?: string[];
+    /**
+     * How many ways are open, each from an App to what it is bound to.
+     */
+    ways?: number;
+  };
+  /**
    * The Docker Engine.
    */
   docker?: {
@@ -480,6 +497,16 @@ export interface AppSpec {
    * More host names that show the App.
    */
   aliases?: string[];
+  /**
+   * Who may show the App in a frame of a page: DENY (nobody), SAMEORIGIN (its own pages, the default), or ALLOW-FROM https://portal.example.com.
+   */
+  xFrameOptions?: string;
+  /**
+   * Paths at which people sign in, such as /login. What one address posts there is limited to ten times a second.
+   *
+   * Items: A path.
+   */
+  loginPaths?: string[];
   /**
    * Public port for each of tcpPorts. One that is absent is off.
    */
@@ -1194,6 +1221,16 @@ export interface SiteSpec {
    */
   state?: 'running' | 'stopped';
   /**
+   * Who may show it in a frame: DENY, SAMEORIGIN (the default), or ALLOW-FROM and an origin.
+   */
+  frameOptions?: string;
+  /**
+   * Paths at which people sign in.
+   *
+   * Items: A path.
+   */
+  loginPaths?: string[];
+  /**
    * true: looked at and planned, but nothing is changed.
    */
   suspend?: boolean;
@@ -1237,6 +1274,12 @@ export interface SiteStatus {
      */
     fingerprint?: string;
   };
+  /**
+   * Accounts at ACME servers whose HTTP challenges are answered.
+   *
+   * Items: Thumbprint of the account's key.
+   */
+  thumbprints?: string[];
 }
 
 /**

@@ -3,6 +3,7 @@
  * volumes and images with our mark, the units, the state folder with all data. What is not Holdfast's is not touched.
  */
 import { createInterface } from 'node:readline/promises';
+import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { systemClock } from '../clock.ts';
 import {
   type Belongings,
@@ -42,7 +43,8 @@ export async function purge(options: PurgeOptions, context: PurgeContext): Promi
       'No Docker engine answers, so its containers cannot be listed: start it, then run this again.',
     );
   }
-  const found = await listBelongings(places, docker);
+  const firewall = createFirewall();
+  const found = await listBelongings(places, docker, firewall);
   if (isEmpty(found)) {
     terminal.say('Nothing to remove: there is no Holdfast here.');
     return 0;
@@ -51,6 +53,7 @@ export async function purge(options: PurgeOptions, context: PurgeContext): Promi
   if (options.yes !== true && !(await isMeant(context))) return 1;
   for (const line of await stopAll(places, context)) terminal.say(line);
   const stayed = docker === undefined ? [] : await removeFromDocker(docker, found.docker);
+  if (found.chains.length > 0) await firewall.remove();
   for (const line of await stopIdleEngine(context)) terminal.say(line);
   await removeUnitsAndFolders(found);
   tellTheEnd(found, stayed, context);

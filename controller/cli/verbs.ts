@@ -62,6 +62,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       { name: 'down', summary: 'stop the controller, nginx and all Apps, and leave their data' },
       { name: 'purge', summary: 'remove what is of Holdfast, data too, after asking' },
       { name: 'serve', summary: 'run the controller', ownsSignals: true },
+      { name: 'images', summary: 'make images of databases on this machine, without a registry' },
       { name: 'doctor', summary: 'check that everything Holdfast needs is well' },
       { name: 'token', summary: 'make a token for the API over HTTPS, or take it away' },
       { name: 'kubeconfig', summary: 'write a kubeconfig for kubectl, with a token of its own' },

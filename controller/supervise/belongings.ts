@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import type Dockerode from 'dockerode';
+import { CHAIN, type Firewall } from '../../reconcilers/drivers/firewall/index.ts';
+import { BRIDGE } from '../../reconcilers/platform/bridge.ts';
 import { readInstallation } from './installation.ts';
 import {
   type Inventory,
@@ -24,13 +26,15 @@ export interface Belongings {
   /** Folders with everything in them, and their sizes in bytes. */
   folders: { path: string; bytes: number; what: string }[];
   units: string[];
+  /** Chains of the firewall. */
+  chains: string[];
   /** Packages that setup installed. They stay, for others may use them by now. */
   packages: string[];
 }
 
 export function isEmpty(found: Belongings): boolean {
   const { containers, networks, volumes, images } = found.docker;
-  return [containers, networks, volumes, images, found.folders, found.units].every(
+  return [containers, networks, volumes, images, found.folders, found.units, found.chains].every(
     (list) => list.length === 0,
   );
 }
@@ -85,7 +89,11 @@ async function checkState(state: string, entries: string[]): Promise<void> {
   }
 }
 
-export async function listBelongings(places: Layout, docker: Dockerode | undefined): Promise<Belongings> {
+export async function listBelongings(
+  places: Layout,
+  docker: Dockerode | undefined,
+  firewall: Firewall,
+): Promise<Belongings> {
   const installation = await readInstallation(places);
   const packages = readLines(places.packages);
   const folders: Belongings['folders'] = [];
@@ -111,11 +119,15 @@ export async function listBelongings(places: Layout, docker: Dockerode | undefin
   if (inSockets.some((entry) => entry !== 'dockerd')) {
     folders.push({ path: sockets, bytes: await bytesIn(sockets), what: 'sockets' });
   }
+  const { families } = await firewall.state(BRIDGE);
   const ourUnits = hasSystemd() && (await installedState()) === places.state;
   return {
     docker: docker === undefined ? NOTHING : await takeInventory(docker, places.state),
     folders,
     units: ourUnits ? unitFiles() : [],
+    chains: families
+      .filter(({ rules }) => rules !== undefined)
+      .map(({ family }) => `${CHAIN} (IPv${family})`),
     packages,
   };
 }
@@ -136,6 +148,7 @@ export function describeBelongings(found: Belongings): string[] {
     ...networks.map((one) => `network ${one.name}`),
     ...volumes.map((name) => `volume ${name}`),
     ...images.map((one) => `image ${one.name}`),
+    ...found.chains.map((chain) => `firewall chain ${chain}`),
     ...found.units.map((file) => `unit ${file}`),
     ...found.folders.map((one) => `folder ${one.path} (${sizeText(one.bytes)}; ${one.what})`),
   ];

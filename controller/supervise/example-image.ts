@@ -3,11 +3,12 @@
  * first App needs no registry. `up --examples` calls it. An image with the same content is left as it is.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { pack } from 'tar-stream';
+import { type ContextFile, filesBelow } from './images/context.ts';
 import { MARK } from './inventory.ts';
 
 export const EXAMPLE_IMAGE = 'holdfast.local/hello:1';
@@ -29,12 +30,6 @@ const programs = [
   'wget',
 ];
 
-interface ContextFile {
-  name: string;
-  mode: number;
-  content: Buffer;
-}
-
 /** Whether an ELF program names a dynamic loader (program header PT_INTERP). In an image FROM scratch there is none. */
 export function isStatic(program: Buffer): boolean {
   const is64 = program[4] === 2;
@@ -55,21 +50,6 @@ async function findBusybox(): Promise<Buffer> {
   }
   throw new Error(
     'The example image is made of a statically linked busybox, and this machine has none: apt-get install busybox-static',
-  );
-}
-
-async function filesBelow(folder: string): Promise<ContextFile[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
-  return Promise.all(
-    files.sort().map(async (file) => ({
-      name: path.relative(folder, file),
-      // A checkout may have been made with any umask.
-      mode: ((await stat(file)).mode & 0o100) === 0 ? 0o644 : 0o755,
-      content: await readFile(file),
-    })),
   );
 }
 

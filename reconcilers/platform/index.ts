@@ -1,6 +1,6 @@
 /**
- * The reconciler of Platform: the one network that all containers are on. Inter-container traffic is off on it, so no App
- * reaches another; nginx on the host reaches all of them at fixed addresses.
+ * The reconciler of Platform: the one network that all containers are on, and the firewall on it. Inter-container traffic is off,
+ * so no App reaches another; the firewall opens what Bindings allow; nginx on the host reaches all of them at fixed addresses.
  */
 import type {
   Because,
@@ -13,8 +13,22 @@ import type {
 } from '../../controller/engine/contract.ts';
 import type { Document, StatusBase } from '../../resources/document.ts';
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
+import { PLATFORM_NAME } from '../../resources/platform.ts';
 import { type EngineInfo, LABEL, type NetworkSpec, type NetworkSummary } from '../drivers/docker/index.ts';
+import type { FirewallPolicy } from '../drivers/firewall/index.ts';
 import type { Reading, Writing } from '../world.ts';
+import { BRIDGE } from './bridge.ts';
+import {
+  FIREWALL_KINDS,
+  type FirewallHave,
+  firewallCondition,
+  firewallDifferences,
+  firewallFields,
+  firewallLookAgainSeconds,
+  isBridgeOpen,
+  observeFirewall,
+  wantedPolicy,
+} from './firewall.ts';
 import { chooseSubnet, DEFAULT_POOL, gatewayOf, type TakenSubnet } from './subnet.ts';
 
 export const NETWORK = 'holdfast';
@@ -24,6 +38,7 @@ type PlatformDocument = Document<PlatformSpec & Record<string, unknown>, Platfor
 interface PlatformWant {
   document: PlatformDocument;
   pool: readonly string[];
+  policy: FirewallPolicy;
   cause: () => string;
 }
 
@@ -35,26 +50,58 @@ interface PlatformHave {
   taken: TakenSubnet[];
   nginxVersion?: string;
   version: string;
+  firewall: FirewallHave;
 }
 
-interface PlatformStep extends Step {
+interface CreateNetwork extends Step {
   readonly type: 'CreateNetwork';
   readonly network: NetworkSpec;
 }
 
+interface WriteFirewall extends Step {
+  readonly type: 'WriteFirewall';
+  readonly policy: FirewallPolicy;
+}
+
+interface FilterBridge extends Step {
+  readonly type: 'FilterBridge';
+}
+
+type PlatformStep = CreateNetwork | WriteFirewall | FilterBridge;
+
+/** Many Bindings come at once: one rewriting for all of them. */
+const SETTLE_MILLISECONDS = 50;
+/** So many differences are named in a plan and in an event; a chain may have thousands. */
+const MOST_REASONS = 12;
+
 export const platformReconciler: Reconciler<PlatformWant, PlatformHave, PlatformStep, Reading, Writing> = {
   kind: 'Platform',
   parallelism: 1,
+  settleMilliseconds: SETTLE_MILLISECONDS,
+  watches: FIREWALL_KINDS,
   key: ({ metadata }) => metadata.name,
+  wakes,
   want: platformWant,
   documents: ({ document }) => [document],
   observe: observePlatform,
-  diff: diffPlatform,
-  async converge(step, { docker }) {
-    await docker.createNetwork(step.network);
-  },
+  diff: (want, have) => [...diffNetwork(want, have), ...diffFirewall(want, have)],
+  converge: convergePlatform,
   status: platformStatus,
+  requeueAfterSeconds: ({ policy }) => firewallLookAgainSeconds(policy),
 };
+
+/** An App without a Binding opens nothing, however often its status changes. */
+function wakes({ kind, metadata }: Document, view: View): readonly string[] {
+  const opensNothing =
+    kind === 'App' && !view.list('Binding').some(({ spec }) => spec['app'] === metadata.name);
+  return opensNothing ? [] : [PLATFORM_NAME];
+}
+
+async function convergePlatform(step: PlatformStep, { docker, firewall }: Writing): Promise<void> {
+  if (step.type === 'CreateNetwork') await docker.createNetwork(step.network);
+  else if (step.type === 'WriteFirewall') await firewall.write(step.policy);
+  else await firewall.filterBridge(BRIDGE);
+}
 
 function platformWant(name: string, view: View): PlatformWant | undefined {
   const document = view.get('Platform', name) as PlatformDocument | undefined;
@@ -68,16 +115,18 @@ function platformWant(name: string, view: View): PlatformWant | undefined {
       before !== undefined && pool.includes(before)
         ? [before, ...pool.filter((subnet) => subnet !== before)]
         : pool,
+    policy: wantedPolicy(view),
     cause: () => view.causeOf(document),
   };
 }
 
 async function observePlatform(_want: PlatformWant, world: Reading): Promise<PlatformHave> {
-  const [engine, networks, routes, nginx] = await Promise.all([
+  const [engine, networks, routes, nginx, firewall] = await Promise.all([
     world.docker.info(),
     world.docker.networks(),
     world.host.routes(),
     world.nginx.state(),
+    observeFirewall(world),
   ]);
   const network = networks.find(({ name }) => name === NETWORK);
   const others = networks.filter(({ name }) => name !== NETWORK);
@@ -93,6 +142,7 @@ async function observePlatform(_want: PlatformWant, world: Reading): Promise<Pla
   return {
     engine,
     taken,
+    firewall,
     version: world.settings.version,
     isOurs: network?.labels[LABEL.managed] === 'true',
     ...(network ? { network } : {}),
@@ -100,7 +150,7 @@ async function observePlatform(_want: PlatformWant, world: Reading): Promise<Pla
   };
 }
 
-function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
+function diffNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
   if (have.network) return [];
   const choice = chooseSubnet(want.pool, have.taken);
   if (!('subnet' in choice)) return [];
@@ -121,7 +171,7 @@ function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
       [LABEL.uid]: uid,
     },
     options: {
-      'com.docker.network.bridge.name': 'holdfast0',
+      'com.docker.network.bridge.name': BRIDGE,
       'com.docker.network.bridge.enable_icc': 'false',
     },
   };
@@ -136,6 +186,34 @@ function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
       network,
     },
   ];
+}
+
+function diffFirewall({ policy }: PlatformWant, { firewall }: PlatformHave): PlatformStep[] {
+  const steps: PlatformStep[] = [];
+  const differences = firewallDifferences(policy, firewall);
+  if (differences.length > 0) {
+    const ways = policy.accepts.length;
+    steps.push({
+      type: 'WriteFirewall',
+      target: 'firewall/HOLDFAST-FORWARD',
+      action: differences.every(({ field }) => field.endsWith('.chain')) ? 'create' : 'change',
+      impact: 'none',
+      message: `keep containers apart, with ${ways === 1 ? '1 way' : `${ways} ways`} open from Apps to what they are bound to`,
+      because: differences.slice(0, MOST_REASONS),
+      policy,
+    });
+  }
+  if (isBridgeOpen(firewall)) {
+    steps.push({
+      type: 'FilterBridge',
+      target: `bridge/${BRIDGE}`,
+      action: 'change',
+      impact: 'none',
+      message: `have packets between containers on ${BRIDGE} come to the firewall`,
+      because: [{ field: 'firewall.bridge', found: 'not filtered', wanted: 'filtered', cause: 'drift' }],
+    });
+  }
+  return steps;
 }
 
 function platformStatus(
@@ -153,11 +231,21 @@ function platformStatus(
   const fields = {
     version: have.version,
     docker: { version: have.engine.version, apiVersion: have.engine.apiVersion },
+    firewall: firewallFields(want.policy, have.firewall),
     nginx: have.nginxVersion === undefined ? undefined : { version: have.nginxVersion },
     ...(have.network && have.isOurs ? { network: networkStatus(have.network) } : {}),
   };
-  const ready = readyCondition(blocked ?? failure, pending);
-  return [{ document, conditions: [ready], ...(blocked ? { blocked } : {}), fields }];
+  const ofFirewall = failure?.step !== undefined && failure.step.type !== 'CreateNetwork';
+  const firewall = firewallCondition(want.policy, have.firewall, ofFirewall ? failure : undefined);
+  const network = blocked ?? (ofFirewall ? undefined : failure);
+  // With nothing to open, what is not right with the firewall keeps nobody from anything.
+  const needed = want.policy.accepts.length > 0 && firewall.status !== 'True';
+  const problem = network ?? (needed ? { reason: 'FirewallNotReady', message: firewall.message } : undefined);
+  const ready = readyCondition(
+    problem,
+    pending.filter(({ type }) => type === 'CreateNetwork'),
+  );
+  return [{ document, conditions: [ready, firewall], ...(blocked ? { blocked } : {}), fields }];
 }
 
 function readyCondition(

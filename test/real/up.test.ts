@@ -150,6 +150,7 @@ for (const init of ['none', 'systemd'] as const) {
       assert.is(await host.sh(`docker ${list} --filter label=dev.holdfast.managed=true`), '');
     }
     assert.is(await host.sh('docker image ls -q holdfast.local/hello'), '');
+    assert.not.match(await host.sh('iptables-save'), /HOLDFAST/);
     const left =
       'ls -d /var/lib/holdfast /etc/holdfast /run/holdfast /etc/systemd/system/holdfast* 2>/dev/null || true';
     assert.is(await host.sh(left), '');

@@ -7,6 +7,7 @@ import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { createCaa } from '../../reconcilers/drivers/caa/resolver.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
+import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../../reconcilers/drivers/host/linux.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { planningHalf, READING_VERBS, readingHalf, WritingRefusedError } from '../../reconcilers/halves.ts';
@@ -35,6 +36,7 @@ const whole = {
   acme: createAcme({ clock }),
   caa: createCaa(),
   clock,
+  firewall: createFirewall(),
 } satisfies Reading & Partial<Writing>;
 
 /** There is nothing in them to change. */

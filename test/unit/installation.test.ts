@@ -14,6 +14,7 @@ import { layout, packageRoot } from '../../controller/supervise/layout.ts';
 import { choosePorts, isFree } from '../../controller/supervise/ports.ts';
 import { renderUnit, unitWord } from '../../controller/supervise/units.ts';
 import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
+import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
 import type { Document } from '../../resources/document.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-installation-'));
@@ -118,7 +119,7 @@ test('purge refuses a folder that is no state folder', async () => {
     {},
   );
   let words = '';
-  await listBelongings(places, undefined).catch((error: Error) => {
+  await listBelongings(places, undefined, createFakeFirewall()).catch((error: Error) => {
     words = error.message;
   });
   assert.match(words, /does not look like/);
@@ -132,7 +133,7 @@ test('purge lists the folders that up made, and a config folder that was there b
   const made = await ensureInstallation(places);
   assert.equal([made.madeState, made.madeConfig], [true, false]);
   assert.equal(await ensureInstallation(places), made, 'the second time nothing is different');
-  const found = await listBelongings(places, undefined);
+  const found = await listBelongings(places, undefined, createFakeFirewall());
   assert.equal(
     found.folders.map((one) => one.path),
     [state],
