@@ -218,7 +218,7 @@ function startStep(have: Have): StartNginx {
 function leftovers(want: Want, have: Have, { certificates }: Comparison): RemoveCertificate[] {
   const needed = new Set([...hostSets(want, have.nginx).map(certificateName), ...want.files]);
   // A suspended Site's is not asked for, and not taken away either.
-  for (const site of want.sites) needed.add(certificateName(site.hosts));
+  for (const site of want.sites) if (site.suspended) needed.add(certificateName(site.hosts));
   return have.nginx.certificates
     .filter((name) => !certificates.has(name) && !needed.has(name))
     .map((name) => ({
