@@ -3,23 +3,30 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
 import { certificateReconciler } from '../reconcilers/certificate/index.ts';
+import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
+import { domainReconciler } from '../reconcilers/domain/index.ts';
 import type { Acme } from '../reconcilers/drivers/acme/index.ts';
+import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
 import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
+import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
+import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
-import type { Reading, Writing } from '../reconcilers/world.ts';
+import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { kinds } from '../resources/registry.ts';
@@ -40,6 +47,9 @@ export interface Drivers {
   acme: Acme;
   caa: CaaReading;
   probe: Probe;
+  dns: DnsReading & DnsWriting;
+  lookup: LookupReading;
+  address: AddressReading;
   firewall: Firewall;
 }
 
@@ -68,7 +78,11 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
   anyReconciler(certificateReconciler),
+  anyReconciler(domainReconciler),
+  anyReconciler(dnsRecordReconciler),
 ];
+
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
 
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
@@ -90,18 +104,21 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
+  world.disk.onChange = () => engine.wake('Platform', 'platform');
   wakeOnSettings(store, engine);
   const stop = async () => {
     shutdown.abort();
     health.monitor.close();
+    world.disk.monitor.close();
     await engine.stop();
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
+    world.disk.monitor.start();
   } catch (error) {
     await stop();
     throw error;
@@ -140,23 +157,56 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, acme, caa, probe, firewall } = drivers;
-  const docker = cacheDocker(drivers.docker, { clock });
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, acme, caa } = drivers;
+  const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({
       probe,
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      settings: () => {
+        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        return { ...healthSettings(spec), edge: edgeOf(spec) };
+      },
       onChange: (app) => health.onChange(app),
     }),
   };
   const settings = { stateFolder, version };
   const { leases } = store;
-  const shared = { settings, docker, nginx, host, leases, authority, acme, caa, firewall, clock };
-  const whole = { ...shared, health: health.monitor };
-  const writing: Writing = { ...shared, probe };
-  return { docker, nginx, health, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+  const disk = {
+    onChange: (): void => undefined,
+    monitor: new DiskMonitor({
+      host,
+      docker,
+      clock,
+      stateFolder,
+      thresholds: () => thresholdsOf(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      onChange: () => disk.onChange(),
+    }),
+  };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, acme, caa, clock };
+  const whole = {
+    ...looking,
+    settings,
+    docker,
+    health: health.monitor,
+    leases,
+    disk: disk.monitor,
+    history: historyOf(store),
+  };
+  const writing: Writing = { ...looking, settings, docker, leases, probe };
+  return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
+}
+
+function historyOf(store: Store): HistoryReading {
+  return {
+    *specs(kind, name) {
+      for (const { generation } of store.history(kind, name).reverse()) {
+        const spec = store.specAt(kind, name, generation);
+        if (spec) yield spec;
+      }
+    },
+  };
 }
 
 type World = ReturnType<typeof buildWorld>;
@@ -168,14 +218,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }
@@ -208,6 +264,15 @@ function followWorld(
   docker.follow(follower, signal).catch(ended('Docker'));
   nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
   const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  // A site that nginx has taken up, or let go of, is asked for at once.
+  store.watch({
+    kind: 'Site',
+    fromVersion: store.version,
+    onChange: ({ document }) => {
+      for (const { kind, uid } of document.metadata.ownerReferences ?? [])
+        if (kind === 'App') health.monitor.askSoon(uid);
+    },
+  });
   store.watch({
     kind: 'App',
     fromVersion: store.version,

@@ -17,18 +17,39 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       networks: true,
       volumes: true,
       image: true,
+      imageIds: true,
+      imagesInUse: true,
+      publisherOf: true,
+      usage: true,
       logs: true,
       needsLook: true,
+      heard: true,
+      doubt: true,
       looked: true,
     },
     nginx: { state: true, certificate: true, folder: true, certificates: true },
-    host: { listeners: true, routes: true, hasIpv6: true, hasAppArmorProfile: true, folderExists: true },
+    host: {
+      listeners: true,
+      routes: true,
+      hasIpv6: true,
+      hasAppArmorProfile: true,
+      hasAppArmor: true,
+      folderExists: true,
+      room: true,
+      sizesIn: true,
+      pulledImages: true,
+    },
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
     acme: { terms: true, isRegistered: true, order: true },
     caa: { records: true },
     clock: { now: true },
+    dns: { zone: true, records: true, refusal: true },
+    lookup: { delegation: true, ask: true, leadsTo: true, lookup: true },
+    address: { find: true },
+    disk: { disks: true, largest: true },
+    history: { specs: true },
     firewall: { state: true },
   };
 
@@ -52,8 +73,8 @@ export function readingHalf(world: Reading): Reading {
 
 /** For plans: what they look at is not noted as looked at, since they compare it with what is not wanted yet. */
 export function planningHalf(world: Reading): Reading {
-  const { needsLook, looked: _noted, ...docker } = world.docker;
-  return readingHalf({ ...world, docker: { ...docker, needsLook, looked: () => undefined } });
+  const untold = { looked: () => undefined, doubt: () => undefined };
+  return readingHalf({ ...world, docker: { ...world.docker, ...untold } });
 }
 
 function half(driver: string, whole: object, verbs: readonly string[]): object {

@@ -6,12 +6,15 @@
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
 import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
+import type { AddressReading } from './drivers/address/index.ts';
 import type { CaaReading } from './drivers/caa/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
+import type { DiskReading } from './platform/disk-monitor.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */
 export interface LeaseReading {
@@ -53,10 +56,20 @@ export interface Settings {
   version: string;
 }
 
+/** What documents said before: the revisions that are kept. */
+export interface HistoryReading {
+  /** Newest first, the present one among them. */
+  specs(kind: string, name: string): Iterable<Record<string, unknown>>;
+}
+
 /** Docker as it is known from one list and the event stream. */
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
+  /** What was told of the containers of this document since they last fitted, in words. */
+  heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -72,6 +85,11 @@ export interface Reading {
   readonly acme: AcmeReading;
   readonly caa: CaaReading;
   readonly clock: Pick<Clock, 'now'>;
+  readonly dns: DnsReading;
+  readonly lookup: LookupReading;
+  readonly address: AddressReading;
+  readonly disk: DiskReading;
+  readonly history: HistoryReading;
   readonly firewall: FirewallReading;
 }
 
@@ -84,6 +102,7 @@ export interface Writing {
   readonly authority: AuthorityReading & AuthorityWriting;
   readonly acme: AcmeReading & AcmeWriting;
   readonly caa: CaaReading;
+  readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
   readonly probe: Probe;
   readonly clock: Clock;

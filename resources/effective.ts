@@ -54,6 +54,8 @@ export interface EffectiveApp {
   /** undefined: as the edge has it. */
   xFrameOptions: string | undefined;
   loginPaths: string[];
+  /** Records of its names that somebody else made are taken over. */
+  adopt: boolean;
   /** Empty: those of the Platform. */
   dns: string[];
   pidsLimit: number;
@@ -91,6 +93,7 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     aliases: spec.aliases ?? [],
     xFrameOptions: spec.xFrameOptions,
     loginPaths: spec.loginPaths ?? [],
+    adopt: spec.adopt ?? false,
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,
     addons: addonNames(spec, manifest),

@@ -58,6 +58,17 @@ export interface PlatformSpec {
     dns?: string[];
   };
   /**
+   * How the platform itself looks things up in DNS.
+   */
+  dns?: {
+    /**
+     * Resolvers to ask for name servers, and for where aliases lead to. Default: those of the host.
+     *
+     * Items: An IP address, with :port where it is not 53; an IPv6 address with a port stands in brackets.
+     */
+    resolvers?: string[];
+  };
+  /**
    * How Apps are checked.
    */
   health?: {
@@ -73,6 +84,23 @@ export interface PlatformSpec {
      * How long without one good answer until an App counts as unhealthy. Default 30.
      */
     unhealthyAfterSeconds?: number;
+  };
+  /**
+   * When a disk counts as too full, and what is kept on it.
+   */
+  disk?: {
+    /**
+     * Less room than this is told: a share such as 10% or an amount such as 20Gi. Default 10%, at most 20Gi.
+     */
+    warningBelow?: string;
+    /**
+     * With less room than this no image is pulled. Default 5%, at most 5Gi.
+     */
+    criticalBelow?: string;
+    /**
+     * Different images of each App that stay on the disk to go back to, the present one among them. Default 5.
+     */
+    keepImages?: number;
   };
   /**
    * When Holdfast may disturb what runs without being asked. Absent: at any time.
@@ -207,6 +235,57 @@ export interface PlatformStatus {
      */
     sites?: number;
   };
+  /**
+   * The disks that the state folder and Docker are on.
+   */
+  disks?: {
+    /**
+     * A folder on it.
+     */
+    path?: string;
+    /**
+     * What is on it: state, docker.
+     */
+    holds?: string[];
+    /**
+     * Its size.
+     */
+    totalBytes?: number;
+    /**
+     * What is free of it.
+     */
+    freePercent?: number;
+    /**
+     * The day on which it will be full, if it goes on as in the last days.
+     */
+    fullOn?: string;
+    /**
+     * What was used, one entry a day.
+     */
+    history?: {
+      /**
+       * YYYY-MM-DD, by UTC.
+       */
+      day?: string;
+      /**
+       * What was used then.
+       */
+      usedBytes?: number;
+    }[];
+  }[];
+  /**
+   * What takes the room, largest first. Only while there is little.
+   */
+  largest?: {
+    /**
+     * What it is.
+     */
+    what?: string;
+    /**
+     * How much of the disk it takes.
+     */
+    bytes?: number;
+  }[];
 }
 
 /**
@@ -494,7 +573,7 @@ export interface AppSpec {
    */
   domain?: string;
   /**
-   * More host names that show the App.
+   * More host names that show the App. Those in a Domain get records; the others are pointed here by you, as a CNAME of status.cnameTarget.
    */
   aliases?: string[];
   /**
@@ -507,6 +586,10 @@ export interface AppSpec {
    * Items: A path.
    */
   loginPaths?: string[];
+  /**
+   * true: a DNS record of its names that somebody else made is taken over. Default false: it is left alone, and told.
+   */
+  adopt?: boolean;
   /**
    * Public port for each of tcpPorts. One that is absent is off.
    */
@@ -667,6 +750,31 @@ export interface AppStatus {
    */
   fqdn?: string;
   /**
+   * What aliases in other people's domains must be a CNAME of.
+   */
+  cnameTarget?: string;
+  /**
+   * Where aliases in other people's domains lead to now.
+   *
+   * Items: One alias.
+   */
+  aliases?: {
+    /**
+     * The alias.
+     */
+    name?: string;
+    /**
+     * Names and addresses that it leads to.
+     *
+     * Items: A name or an address.
+     */
+    leadsTo?: string[];
+    /**
+     * Whether that is here.
+     */
+    here?: boolean;
+  }[];
+  /**
    * Where it answers.
    */
   url?: string;
@@ -752,6 +860,23 @@ export interface AppStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
+  };
+  /**
+   * The restart that is being done. Clocks may differ, so it is not the time that tells whether it happened.
+   */
+  restart?: {
+    /**
+     * The annotation that asks for it.
+     */
+    asked?: string;
+    /**
+     * When the container had been started before.
+     */
+    before?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).
@@ -1162,6 +1287,10 @@ export interface TokenSpec {
    * SHA-256 of the token, in hex.
    */
   hash: string;
+  /**
+   * true: secret values are shown in every answer, as Kubernetes shows them, so that `kubectl apply` and `kubectl diff` of a Secret see when nothing changed. Only with the scope admin. Default: false, they are hidden.
+   */
+  showSecrets?: boolean;
   /**
    * true: refused until it is taken off.
    */
@@ -1739,10 +1868,6 @@ export interface DomainStatus {
      */
     source?: string;
   };
-  /**
-   * How many records are kept in it.
-   */
-  records?: number;
 }
 
 /**

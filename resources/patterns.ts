@@ -21,6 +21,8 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$': `must be a host name: ${LETTERS}; dots between parts`,
   '^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?$':
     'must be bytes, or a number with Ki, Mi, Gi, Ti, k, M, G or T, such as 512Mi',
+  '^([0-9]+([.][0-9]+)?%|[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|K|M|G|T)?)$':
+    'must be a share such as 10%, or an amount such as 20Gi',
   '^[A-Za-z0-9_][-A-Za-z0-9_.@+]{0,63}$': 'must be a login name: letters, digits and _ . @ + -, at most 64',
   '^[A-Z][A-Za-z]{0,62}$': 'must be the name of a kind, such as App',
   '^([0-9]{1,4}h)?([0-9]{1,4}m)?$': 'must be hours and minutes, such as 2h, 90m or 1h30m',
@@ -33,6 +35,8 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[^\\n\\r]*$': 'must be one line',
   '^(https?://[^\\s]+|dns:[^\\s@]+@[^\\s@]+)$':
     'must be a URL such as https://ip.example.net, or dns:NAME@SERVER',
+  '^([0-9.]+(:[0-9]{1,5})?|[0-9a-fA-F:.]+|\\[[0-9a-fA-F:.]+\\](:[0-9]{1,5})?)$':
+    'must be an IP address such as 192.0.2.53, with :port where it is not 53',
   '^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$':
     'must be a name in DNS: lower-case letters, digits, dashes and underscores, with dots between parts, * as its first part at most',
   '^(DENY|SAMEORIGIN|ALLOW-FROM https?://[A-Za-z0-9.:*-]+)$':

@@ -3,6 +3,7 @@ import { Cron } from 'croner';
 import ipaddr from 'ipaddr.js';
 import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
 import type { FieldProblem, KindDefinition } from './kind.ts';
+import { parseMemory } from './memory.ts';
 import { at, listOf } from './unknown.ts';
 
 export const PLATFORM_NAME = 'platform';
@@ -38,6 +39,14 @@ function checkPlatform(manifest: { spec?: unknown }): FieldProblem[] {
       pointer: '/spec/http/httpsPort',
       message: `must differ from the HTTP port, also ${http}`,
     });
+  const [warning, critical] = ['warningBelow', 'criticalBelow'].map((name) =>
+    comparable(at(manifest.spec, 'disk', name)),
+  );
+  if (warning && critical && warning.unit === critical.unit && critical.amount >= warning.amount)
+    problems.push({
+      pointer: '/spec/disk/criticalBelow',
+      message: 'must be less than warningBelow: the warning comes first',
+    });
   for (const [index, subnet] of listOf(at(manifest.spec, 'network', 'pool')).entries()) {
     const problem = typeof subnet === 'string' ? subnetProblem(subnet) : undefined;
     if (problem !== undefined) problems.push({ pointer: `/spec/network/pool/${index}`, message: problem });
@@ -45,6 +54,13 @@ function checkPlatform(manifest: { spec?: unknown }): FieldProblem[] {
   for (const [index, window] of listOf(at(manifest.spec, 'maintenance', 'windows')).entries())
     problems.push(...windowProblems(window, `/spec/maintenance/windows/${index}`));
   return problems;
+}
+
+/** Shares compare with shares and amounts with amounts; which of the two is less depends on the disk. */
+function comparable(value: unknown): { unit: string; amount: number } | undefined {
+  if (typeof value !== 'string') return undefined;
+  if (value.endsWith('%')) return { unit: '%', amount: Number(value.slice(0, -1)) };
+  return { unit: 'bytes', amount: parseMemory(value) ?? 0 };
 }
 
 function windowProblems(window: unknown, pointer: string): FieldProblem[] {

@@ -12,6 +12,7 @@ import { readInstallation } from './installation.ts';
 import {
   type Inventory,
   NOTHING,
+  networkOfAnother,
   removeContainer,
   removeImage,
   removeNetwork,
@@ -119,7 +120,9 @@ export async function listBelongings(
   if (inSockets.some((entry) => entry !== 'dockerd')) {
     folders.push({ path: sockets, bytes: await bytesIn(sockets), what: 'sockets' });
   }
-  const { families } = await firewall.state(BRIDGE);
+  // The chain belongs to whoever has the network.
+  const isOthers = docker !== undefined && (await networkOfAnother(docker, places.state));
+  const { families } = isOthers ? { families: [] } : await firewall.state(BRIDGE);
   const ourUnits = hasSystemd() && (await installedState()) === places.state;
   return {
     docker: docker === undefined ? NOTHING : await takeInventory(docker, places.state),

@@ -42,6 +42,13 @@ export function isOurs(labels: Labels, state: string): boolean {
   return labels?.[MARK.managed] === 'true' && (labels[MARK.state] ?? state) === state;
 }
 
+/** Whether the engine serves another installation, whose network it has then. */
+export async function networkOfAnother(docker: Dockerode, state: string): Promise<boolean> {
+  const filters = { label: [`${MARK.managed}=true`] };
+  const networks = await docker.listNetworks({ filters });
+  return networks.some(({ Labels }) => !isOurs(Labels, state));
+}
+
 export async function takeInventory(docker: Dockerode, state: string): Promise<Inventory> {
   const filters = { label: [`${MARK.managed}=true`] };
   const [containers, networks, { Volumes: volumes }, images] = await Promise.all([
@@ -66,10 +73,15 @@ export async function takeInventory(docker: Dockerode, state: string): Promise<I
   };
 }
 
-/** Those that were built here, and those whose pull this installation wrote down (one id a line). */
+/** Those that were built here, and those whose pull this installation wrote down: an id and its name a line. */
 async function imagesOf(docker: Dockerode, state: string): Promise<Inventory['images']> {
   const list = await readFile(path.join(state, 'pulled-images'), 'utf8').catch(() => '');
-  const pulled = new Set(list.split('\n').filter(Boolean));
+  const pulled = new Set(
+    list
+      .split('\n')
+      .map((line) => line.split(' ')[0])
+      .filter(Boolean),
+  );
   return (await docker.listImages())
     .filter((image) => image.Labels?.[MARK.image] !== undefined || pulled.has(image.Id))
     .map((image) => ({ id: image.Id, name: (image.RepoTags ?? []).join(', ') || image.Id }));

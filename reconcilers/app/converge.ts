@@ -5,6 +5,7 @@
 
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
+import { isUp } from '../container/seen.ts';
 import {
   find,
   isGone,
@@ -48,6 +49,10 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return run.documents.apply(work.owner, work.site);
     case 'DeleteSite':
       return run.documents.delete({ kind: 'Site', name: work.name });
+    case 'ApplyRecord':
+      return run.documents.apply(work.owner, work.record);
+    case 'DeleteRecord':
+      return run.documents.delete({ kind: 'DNSRecord', name: work.name });
     case 'ApplyBinding':
       return run.documents.apply(work.owner, work.binding);
     case 'DeleteBinding':
@@ -72,6 +77,8 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
     case 'SetRestartPolicy':
       return docker.setRestartPolicy(work.id, 'always');
     case 'RestartContainer':
+      // What it was before is written down first: after a crash that tells whether it was restarted.
+      await run.checkpoint(work.asked);
       return docker.restart(work.id, STOP_SECONDS);
     case 'RemoveContainer':
       return remove(work, world, run);
@@ -130,7 +137,8 @@ async function requireFreePorts(
     ((await docker.container(id))?.settings.ports ?? []).map(({ hostPort }) => hostPort);
   const wanted = await portsOf(next);
   if (wanted.length === 0) return;
-  const own = new Set((await Promise.all(present.map(portsOf))).flat());
+  // A start whose answer was lost has happened all the same: then it holds them itself.
+  const own = new Set((await Promise.all([...present, ...(isUp(next) ? [next] : [])].map(portsOf))).flat());
   const taken = (await host.listeners()).find(
     ({ protocol, port }) => protocol === 'tcp' && wanted.includes(port) && !own.has(port),
   );

@@ -16,7 +16,7 @@ import { SETTINGS_LABEL } from './description.ts';
 
 /** Crash loops are told with this many last lines of the log. */
 export const LOG_LINES = 12;
-const APPARMOR_PROFILE = 'docker-holdfast-app';
+export const APPARMOR_PROFILE = 'docker-holdfast-app';
 
 export interface SeenContainer extends ContainerSummary {
   hash: string;
@@ -61,6 +61,7 @@ export async function seeContainers(docker: Reading['docker'], look: Look): Prom
       if (isCompared) entry.drift = settingsDifference(spec, details);
       // One that was made for other settings was compared with nothing.
       if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
+      else if (isCompared) docker.doubt(container.id);
     }
     seen.push(entry);
   }

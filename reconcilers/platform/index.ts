@@ -1,61 +1,69 @@
 /**
- * The reconciler of Platform: the one network that all containers are on, and the firewall on it. Inter-container traffic is off,
- * so no App reaches another; the firewall opens what Bindings allow; nginx on the host reaches all of them at fixed addresses.
+ * The reconciler of Platform: the one network that all containers are on, the firewall on it, images that nobody needs any more, and
+ * what is to be said of the server. Inter-container traffic is off, so no App reaches another; the firewall opens what Bindings
+ * allow; nginx on the host reaches all of them at fixed addresses.
  */
-import type {
-  Because,
-  ConditionDraft,
-  Outcome,
-  Reconciler,
-  StatusDraft,
-  Step,
-  View,
-} from '../../controller/engine/contract.ts';
-import type { Document, StatusBase } from '../../resources/document.ts';
+import type { Reconciler, Run, Step, View } from '../../controller/engine/contract.ts';
+import { condition, type Document, type StatusBase } from '../../resources/document.ts';
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
 import { PLATFORM_NAME } from '../../resources/platform.ts';
-import { type EngineInfo, LABEL, type NetworkSpec, type NetworkSummary } from '../drivers/docker/index.ts';
+import { APPARMOR_PROFILE } from '../container/seen.ts';
+import { type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
 import type { FirewallPolicy } from '../drivers/firewall/index.ts';
+import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading, Writing } from '../world.ts';
 import { BRIDGE } from './bridge.ts';
+import type { SeenDisk, TakesRoom } from './disk-monitor.ts';
 import {
   FIREWALL_KINDS,
   type FirewallHave,
-  firewallCondition,
   firewallDifferences,
-  firewallFields,
   firewallLookAgainSeconds,
   isBridgeOpen,
   observeFirewall,
   wantedPolicy,
 } from './firewall.ts';
-import { chooseSubnet, DEFAULT_POOL, gatewayOf, type TakenSubnet } from './subnet.ts';
-
-export const NETWORK = 'holdfast';
+import { findUnneeded, KEEP_IMAGES } from './images.ts';
+import { findNetwork, planNetwork, type SeenNetwork } from './network.ts';
+import { type Level, levelOf, type Thresholds, thresholdsOf, worst } from './pressure.ts';
+import { platformStatus } from './status.ts';
+import { DEFAULT_POOL } from './subnet.ts';
 
 type PlatformDocument = Document<PlatformSpec & Record<string, unknown>, PlatformStatus & StatusBase>;
 
-interface PlatformWant {
+export interface PlatformWant {
   document: PlatformDocument;
   pool: readonly string[];
+  thresholds: Thresholds;
+  /** As it was told the last time. */
+  level: Level;
+  keepImages: number;
+  apps: readonly Document[];
   policy: FirewallPolicy;
   cause: () => string;
 }
 
-interface PlatformHave {
+export interface PlatformHave extends SeenNetwork {
   engine: EngineInfo;
-  /** Ours, or a foreign one of our name. */
-  network?: NetworkSummary;
-  isOurs: boolean;
-  taken: TakenSubnet[];
+  firewall: FirewallHave;
   nginxVersion?: string;
   version: string;
-  firewall: FirewallHave;
+  stateFolder: string;
+  disks: SeenDisk[];
+  /** What takes the room; empty while there is enough. */
+  largest: TakesRoom[];
+  unneeded: PulledImage[];
+  appArmor: 'confined' | 'unloaded' | 'absent';
 }
 
 interface CreateNetwork extends Step {
   readonly type: 'CreateNetwork';
   readonly network: NetworkSpec;
+}
+
+interface RemoveImage extends Step {
+  readonly type: 'RemoveImage';
+  readonly image: PulledImage;
 }
 
 interface WriteFirewall extends Step {
@@ -67,7 +75,7 @@ interface FilterBridge extends Step {
   readonly type: 'FilterBridge';
 }
 
-type PlatformStep = CreateNetwork | WriteFirewall | FilterBridge;
+export type PlatformStep = CreateNetwork | RemoveImage | WriteFirewall | FilterBridge;
 
 /** Many Bindings come at once: one rewriting for all of them. */
 const SETTLE_MILLISECONDS = 50;
@@ -84,23 +92,20 @@ export const platformReconciler: Reconciler<PlatformWant, PlatformHave, Platform
   want: platformWant,
   documents: ({ document }) => [document],
   observe: observePlatform,
-  diff: (want, have) => [...diffNetwork(want, have), ...diffFirewall(want, have)],
+  diff: diffPlatform,
   converge: convergePlatform,
   status: platformStatus,
   requeueAfterSeconds: ({ policy }) => firewallLookAgainSeconds(policy),
 };
 
-/** An App without a Binding opens nothing, however often its status changes. */
+/**
+ * An App without a Binding opens nothing, however often its status changes. One that goes leaves its image; what is not needed any more
+ * for another reason is found by and by.
+ */
 function wakes({ kind, metadata }: Document, view: View): readonly string[] {
-  const opensNothing =
-    kind === 'App' && !view.list('Binding').some(({ spec }) => spec['app'] === metadata.name);
-  return opensNothing ? [] : [PLATFORM_NAME];
-}
-
-async function convergePlatform(step: PlatformStep, { docker, firewall }: Writing): Promise<void> {
-  if (step.type === 'CreateNetwork') await docker.createNetwork(step.network);
-  else if (step.type === 'WriteFirewall') await firewall.write(step.policy);
-  else await firewall.filterBridge(BRIDGE);
+  const says = kind !== 'App' || metadata.deletionTimestamp !== undefined;
+  const opens = says || view.list('Binding').some(({ spec }) => spec['app'] === metadata.name);
+  return opens ? [PLATFORM_NAME] : [];
 }
 
 function platformWant(name: string, view: View): PlatformWant | undefined {
@@ -115,75 +120,83 @@ function platformWant(name: string, view: View): PlatformWant | undefined {
       before !== undefined && pool.includes(before)
         ? [before, ...pool.filter((subnet) => subnet !== before)]
         : pool,
+    thresholds: thresholdsOf(document.spec),
+    level: levelBefore(document),
+    keepImages: document.spec.disk?.keepImages ?? KEEP_IMAGES,
+    apps: view.list('App'),
     policy: wantedPolicy(view),
     cause: () => view.causeOf(document),
   };
 }
 
-async function observePlatform(_want: PlatformWant, world: Reading): Promise<PlatformHave> {
-  const [engine, networks, routes, nginx, firewall] = await Promise.all([
-    world.docker.info(),
-    world.docker.networks(),
-    world.host.routes(),
+function levelBefore(document: Document): Level {
+  const pressure = condition(document, 'DiskPressure');
+  if (pressure?.status !== 'True') return 'none';
+  return pressure.reason === 'Critical' ? 'critical' : 'warning';
+}
+
+async function observePlatform(want: PlatformWant, world: Reading): Promise<PlatformHave> {
+  const { docker, host, disk, settings } = world;
+  const [engine, networks, routes, nginx, firewall, disks, unneeded] = await Promise.all([
+    docker.info(),
+    docker.networks(),
+    host.routes(),
     world.nginx.state(),
     observeFirewall(world),
+    disk.disks(),
+    findUnneeded(want.apps, want.keepImages, world),
   ]);
-  const network = networks.find(({ name }) => name === NETWORK);
-  const others = networks.filter(({ name }) => name !== NETWORK);
-  const own = new Set(network?.subnets);
-  const taken: TakenSubnet[] = [
-    ...others.flatMap(({ name, subnets }) =>
-      subnets.map((subnet) => ({ subnet, by: `docker network ${name}` })),
-    ),
-    ...routes
-      .filter(({ destination }) => !own.has(destination))
-      .map((route) => ({ subnet: route.destination, by: `route by ${route.interface}` })),
-  ];
+  const level = worst(disks.map((one) => levelOf(one, want.thresholds, want.level)));
   return {
+    ...findNetwork(networks, routes, settings.stateFolder),
     engine,
-    taken,
     firewall,
-    version: world.settings.version,
-    isOurs: network?.labels[LABEL.managed] === 'true',
-    ...(network ? { network } : {}),
+    version: settings.version,
+    stateFolder: settings.stateFolder,
+    disks,
+    largest: level === 'none' ? [] : await disk.largest(),
+    unneeded,
+    appArmor: await lookAtAppArmor(engine, host),
     ...(nginx.version === undefined ? {} : { nginxVersion: nginx.version }),
   };
 }
 
-function diffNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
+async function lookAtAppArmor(
+  { security }: EngineInfo,
+  host: Reading['host'],
+): Promise<PlatformHave['appArmor']> {
+  if (!security.includes('apparmor') || !(await host.hasAppArmor())) return 'absent';
+  return (await host.hasAppArmorProfile(APPARMOR_PROFILE)) ? 'confined' : 'unloaded';
+}
+
+function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
+  // The network and the chain of another installation are its own.
+  if (have.network && !have.isOurs) return have.unneeded.map(removeImage);
+  return [...createNetwork(want, have), ...diffFirewall(want, have), ...have.unneeded.map(removeImage)];
+}
+
+function createNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
   if (have.network) return [];
-  const choice = chooseSubnet(want.pool, have.taken);
-  if (!('subnet' in choice)) return [];
-  const { subnet } = choice;
-  const { name, uid } = want.document.metadata;
   const known = want.document.status?.network?.subnet !== undefined;
-  const because: Because[] = [
-    { field: 'network', found: null, wanted: subnet, cause: known ? 'drift' : want.cause() },
-  ];
-  const network: NetworkSpec = {
-    name: NETWORK,
-    subnet,
-    gateway: gatewayOf(subnet),
-    labels: {
-      [LABEL.managed]: 'true',
-      [LABEL.kind]: 'Platform',
-      [LABEL.name]: name,
-      [LABEL.uid]: uid,
-    },
-    options: {
-      'com.docker.network.bridge.name': BRIDGE,
-      'com.docker.network.bridge.enable_icc': 'false',
-    },
+  const planned = planNetwork(want.pool, have, known ? 'drift' : want.cause());
+  if (!('spec' in planned)) return [];
+  const { name, uid } = want.document.metadata;
+  const labels = {
+    [LABEL.managed]: 'true',
+    [LABEL.kind]: 'Platform',
+    [LABEL.name]: name,
+    [LABEL.uid]: uid,
+    [LABEL.state]: have.stateFolder,
   };
   return [
     {
       type: 'CreateNetwork',
-      target: `network/${NETWORK}`,
+      target: `network/${planned.spec.name}`,
       action: 'create',
       impact: 'none',
-      message: `make the network ${NETWORK} with ${subnet}`,
-      because,
-      network,
+      message: `make the network ${planned.spec.name} with ${planned.spec.subnet}`,
+      because: planned.because,
+      network: { ...planned.spec, labels },
     },
   ];
 }
@@ -216,69 +229,30 @@ function diffFirewall({ policy }: PlatformWant, { firewall }: PlatformHave): Pla
   return steps;
 }
 
-function platformStatus(
-  want: PlatformWant,
-  have: PlatformHave | undefined,
-  { pending, failure }: Outcome<PlatformStep>,
-): StatusDraft[] {
-  const { document } = want;
-  if (!have) {
-    const reason = failure?.reason ?? 'NotLookedAt';
-    const message = `Docker cannot be looked at: ${failure?.message ?? 'not tried yet'}`;
-    return [{ document, conditions: [{ type: 'Ready', status: 'Unknown', reason, message }] }];
-  }
-  const blocked = obstacle(want, have);
-  const fields = {
-    version: have.version,
-    docker: { version: have.engine.version, apiVersion: have.engine.apiVersion },
-    firewall: firewallFields(want.policy, have.firewall),
-    nginx: have.nginxVersion === undefined ? undefined : { version: have.nginxVersion },
-    ...(have.network && have.isOurs ? { network: networkStatus(have.network) } : {}),
-  };
-  const ofFirewall = failure?.step !== undefined && failure.step.type !== 'CreateNetwork';
-  const firewall = firewallCondition(want.policy, have.firewall, ofFirewall ? failure : undefined);
-  const network = blocked ?? (ofFirewall ? undefined : failure);
-  // With nothing to open, what is not right with the firewall keeps nobody from anything.
-  const needed = want.policy.accepts.length > 0 && firewall.status !== 'True';
-  const problem = network ?? (needed ? { reason: 'FirewallNotReady', message: firewall.message } : undefined);
-  const ready = readyCondition(
-    problem,
-    pending.filter(({ type }) => type === 'CreateNetwork'),
-  );
-  return [{ document, conditions: [ready, firewall], ...(blocked ? { blocked } : {}), fields }];
-}
-
-function readyCondition(
-  problem: { reason: string; message: string } | undefined,
-  pending: readonly PlatformStep[],
-): ConditionDraft {
-  if (problem) return { type: 'Ready', status: 'False', reason: problem.reason, message: problem.message };
-  if (pending[0])
-    return { type: 'Ready', status: 'False', reason: 'Progressing', message: pending[0].message };
+function removeImage(image: PulledImage): PlatformStep {
   return {
-    type: 'Ready',
-    status: 'True',
-    reason: 'Running',
-    message: 'Docker and the network are as wanted',
+    type: 'RemoveImage',
+    target: `image/${image.reference}`,
+    action: 'delete',
+    impact: 'none',
+    message: `remove the image ${image.reference}, which was pulled for an App`,
+    because: [
+      { field: 'images', found: image.reference, wanted: null, cause: 'no App and no kept revision has it' },
+    ],
+    image,
   };
 }
 
-function obstacle(want: PlatformWant, have: PlatformHave): { reason: string; message: string } | undefined {
-  if (have.network && !have.isOurs) {
-    const message = `a Docker network named ${NETWORK} is there that Holdfast did not make; remove or rename it`;
-    return { reason: 'NetworkNameTaken', message };
-  }
-  if (have.network) return undefined;
-  const choice = chooseSubnet(want.pool, have.taken);
-  if ('subnet' in choice) return undefined;
-  const list = choice.conflicts.map(({ subnet, by }) => `${subnet} by ${by}`).join(', ');
-  return {
-    reason: 'NoFreeSubnet',
-    message: `every subnet of the pool is taken: ${list}; set spec.network.pool`,
-  };
+async function convergePlatform(step: PlatformStep, world: Writing, run: Run): Promise<void> {
+  if (step.type === 'CreateNetwork') await world.docker.createNetwork(step.network);
+  else if (step.type === 'WriteFirewall') await world.firewall.write(step.policy);
+  else if (step.type === 'FilterBridge') await world.firewall.filterBridge(BRIDGE);
+  else await convergeImage(step, world, run);
 }
 
-function networkStatus({ id, name, subnets, gateway }: NetworkSummary): Record<string, unknown> {
-  const [subnet] = subnets;
-  return { id, name, ...(subnet === undefined ? {} : { subnet, gateway: gateway ?? gatewayOf(subnet) }) };
+async function convergeImage(step: RemoveImage, { docker, host }: Writing, run: Run): Promise<void> {
+  const { id, reference } = step.image;
+  if ((await docker.removeImage(id, reference)) === 'kept')
+    run.event('Normal', 'ImageKept', `${reference} stays: another name, image or container needs it`);
+  await host.forgetPulled(id);
 }

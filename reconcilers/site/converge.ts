@@ -23,6 +23,8 @@ export async function convergeSites(step: SiteStep, world: SiteWriting, run: Run
       return publishSites(step, world, run);
     case 'StartNginx':
       return explained(world, () => world.nginx.start());
+    case 'UpgradeNginx':
+      return upgradeNginx(world, run);
     case 'RemoveCertificate': {
       const { files } = await world.nginx.state();
       if (![...files.values()].some((text) => text.includes(`/${step.name}.pem`))) {
@@ -31,6 +33,14 @@ export async function convergeSites(step: SiteStep, world: SiteWriting, run: Run
       return;
     }
   }
+}
+
+/** One that does not come up is no failure of any Site: the one before goes on, and it is tried again later. */
+async function upgradeNginx({ nginx }: SiteWriting, run: Run): Promise<void> {
+  const result = await nginx.upgrade();
+  if (result.ok) return;
+  const message = `the new nginx does not come up, and the one before goes on serving: ${result.message}`;
+  run.event('Warning', 'NginxUpgradeFailed', message);
 }
 
 async function publishSites(step: PublishSites, world: SiteWriting, run: Run): Promise<void> {
@@ -89,7 +99,8 @@ async function explained<T>(world: SiteWriting, run: () => Promise<T>): Promise<
     if (error.code !== 'conflict')
       throw new ReconcileError('retryable', 'NginxFailed', error.message, { cause: error });
     const message = `${error.message}${await holder(error.message, world)} Stop it there, or give nginx other ports: spec.http.port and spec.http.httpsPort of the Platform.`;
-    throw new ReconcileError('retryable', 'PortTaken', message, { cause: error });
+    // Nobody tells when it is free.
+    throw new ReconcileError('retryable', 'PortTaken', message, { cause: error, recheckSeconds: 10 });
   }
 }
 

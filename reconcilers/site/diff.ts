@@ -9,7 +9,14 @@ import { MAIN, siteOfPath, sitePath } from './config.ts';
 import { differences, isIntact } from './directives.ts';
 import { type Have, hostSets } from './observe.ts';
 import { servingsOf } from './servings.ts';
-import type { IssueCertificate, PublishSites, RemoveCertificate, SiteStep, StartNginx } from './steps.ts';
+import type {
+  IssueCertificate,
+  PublishSites,
+  RemoveCertificate,
+  SiteStep,
+  StartNginx,
+  UpgradeNginx,
+} from './steps.ts';
 import type { Want, WantedSite } from './want.ts';
 
 /** Reasons of one file, and of all: enough to understand, not enough to drown in. */
@@ -24,6 +31,8 @@ export function diffSites(want: Want, have: Have): SiteStep[] {
     ...certificates,
     ...(publish ? [publish] : []),
     ...(have.nginx.running ? [] : [startStep(have)]),
+    // A set that is published brings the new program with it.
+    ...(have.nginx.running && have.nginx.outdated && !publish ? [upgradeStep(have)] : []),
     ...leftovers(want, have, comparison),
   ];
 }
@@ -212,6 +221,26 @@ function startStep(have: Have): StartNginx {
     impact: 'none',
     because: [{ field: 'nginx.running', found: false, wanted: true, cause }],
     message: 'Start nginx.',
+  };
+}
+
+function upgradeStep(have: Have): UpgradeNginx {
+  const wanted = `nginx ${have.nginx.version ?? ''}`.trim();
+  return {
+    type: 'UpgradeNginx',
+    target: 'nginx',
+    action: 'change',
+    impact: 'reload',
+    because: [
+      {
+        field: 'nginx.program',
+        found: 'the program before',
+        wanted,
+        cause: 'an upgrade of the package of nginx',
+      },
+    ],
+    message: `Let ${wanted} take the place of the nginx that runs, with its sockets.`,
+    deadlineSeconds: 180,
   };
 }
 

@@ -18,9 +18,14 @@ export interface StartNginx extends Step {
   readonly type: 'StartNginx';
 }
 
+/** The package of nginx was upgraded: the new program takes the sockets of the one that runs. */
+export interface UpgradeNginx extends Step {
+  readonly type: 'UpgradeNginx';
+}
+
 export interface RemoveCertificate extends Step {
   readonly type: 'RemoveCertificate';
   readonly name: string;
 }
 
-export type SiteStep = IssueCertificate | PublishSites | StartNginx | RemoveCertificate;
+export type SiteStep = IssueCertificate | PublishSites | StartNginx | UpgradeNginx | RemoveCertificate;

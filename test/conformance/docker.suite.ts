@@ -134,6 +134,32 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
     assert.equal(found?.options['com.docker.network.bridge.enable_icc'], 'false');
   });
 
+  test('images are told with those that containers are made of, and one in use is not removed', async () => {
+    const image = await docker.image(under.image);
+    assert.ok(image && (await docker.imageIds()).has(image.id));
+    assert.ok((await docker.imagesInUse()).has(image.id), 'the foreign container is made of it');
+    assert.is(await docker.removeImage(image.id, under.image), 'kept');
+    assert.equal((await docker.image(under.image))?.tags, image.tags);
+    assert.is(await docker.removeImage(`sha256:${'0'.repeat(64)}`, 'none:1'), 'gone');
+  });
+
+  test('a port that a container publishes is known with who has it', async () => {
+    const port = await under.port();
+    assert.is(await docker.publisherOf(port), undefined);
+    const { spec: made } = await started({
+      ports: [{ containerPort: 80, protocol: 'tcp', hostPort: port }],
+    });
+    assert.is(await docker.publisherOf(port), made.name);
+    assert.is(await docker.publisherOf(80), undefined);
+  });
+
+  test('what takes room is told', async () => {
+    const usage = await docker.usage();
+    assert.ok(usage.buildCacheBytes >= 0);
+    for (const list of [usage.images, usage.containers, usage.volumes])
+      assert.ok(list.every(({ bytes }) => bytes >= 0));
+  });
+
   test('networks of others are listed too, and not removed', async () => {
     const bridge = (await docker.networks()).find((one) => one.name === 'bridge');
     assert.ok(bridge);
@@ -452,6 +478,9 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
     assert.match(stamped?.text ?? '', /^\d{4}-\d\d-\d\dT\S+Z \w+$/);
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
     assert.equal(await lines(docker.logs(id, { since: tomorrow })), []);
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+    assert.equal(await lines(docker.logs(id, { until: yesterday })), []);
+    assert.is((await lines(docker.logs(id, { until: tomorrow }))).length, 3);
   });
 
   test('with a terminal all lines are stdout, without carriage returns', async () => {

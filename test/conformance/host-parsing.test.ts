@@ -1,10 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  isPlace,
   readHasLoopback6,
   readProfiles,
   readRoutes,
   readSockets,
+  readTrie,
 } from '../../reconcilers/drivers/host/proc.ts';
 
 const HEADER =
@@ -74,6 +76,51 @@ down0\t0000010A\t00000000\t0000\t0\t0\t0\t0000FFFF\t0\t0\t0
   ]);
   assert.equal(readRoutes(''), []);
 });
+
+test('routes of the tables that rules lead to are read, and the addresses of the machine', () => {
+  const trie = `Id 51820:
+  +-- 10.214.0.0/15 2 0 2
+     |-- 10.214.7.0
+        /24 link UNICAST
+        /32 host LOCAL
+     |-- 10.215.0.0
+        /16 universe UNICAST
+        /16 universe UNREACHABLE
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     |-- 192.0.2.0
+        /24 link UNICAST
+Local:
+  +-- 127.0.0.0/8 2 0 2
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 192.0.2.2
+        /32 host LOCAL
+     |-- 192.0.2.255
+        /32 link BROADCAST
+`;
+  assert.equal(readTrie(trie), [
+    { destination: '10.214.7.0/24', interface: 'table 51820' },
+    { destination: '10.214.7.0/32', interface: 'address' },
+    { destination: '10.215.0.0/16', interface: 'table 51820' },
+    { destination: '192.0.2.2/32', interface: 'address' },
+  ]);
+  assert.equal(readTrie(''), []);
+});
+
+const places: [string, boolean][] = [
+  ['10.0.0.0/8', true],
+  ['10.0.0.1/32', true],
+  ['0.0.0.0/1', false],
+  ['128.0.0.0/1', false],
+  ['8.0.0.0/7', false],
+];
+for (const [destination, expected] of places) {
+  test(`${destination} is ${expected ? 'a place' : 'a piece of the default route'}`, () =>
+    assert.is(isPlace({ destination, interface: 'tun0' }), expected));
+}
 
 test('IPv6 needs ::1, not only a link', () => {
   assert.ok(readHasLoopback6('00000000000000000000000000000001 01 80 10 80       lo\n'));

@@ -95,6 +95,24 @@ export function hostConformance(name: string, makeHost: () => Promise<HostUnderT
     assert.ok(await host.folderExists(`${folder}/apps/wiki`));
   });
 
+  test('images that were pulled are noted once, and forgotten', async () => {
+    assert.equal(await host.pulledImages(), []);
+    const images = ['one', 'two', 'three'].map((name) => ({ id: `sha256:${name}`, reference: `${name}:1` }));
+    await Promise.all(images.map((image) => host.notePulled(image)));
+    await host.notePulled({ id: 'sha256:one', reference: 'one:1' });
+    const noted = (await host.pulledImages()).map(({ reference }) => reference).sort();
+    assert.equal(noted, ['one:1', 'three:1', 'two:1']);
+    await host.forgetPulled('sha256:one');
+    await host.forgetPulled('sha256:one');
+    assert.equal((await host.pulledImages()).length, 2);
+  });
+
+  test('a disk has a size and room, and a path that is not there has none of it', async () => {
+    const room = await host.room(folder);
+    assert.ok(room && room.totalBytes > 0 && room.freeBytes <= room.totalBytes);
+    assert.equal((await host.room(folder))?.device, room.device);
+  });
+
   test('a folder that is not there does not exist, and a file is none', async () => {
     await under.putFile(`${folder}/file`);
     assert.not.ok(await host.folderExists(`${folder}/file`));

@@ -13,6 +13,9 @@ nginxSuite(fake, async () => {
     nginx,
     port: 8080,
     kill: async () => nginx.kill(),
+    replaceProgram: async (kind) => {
+      nginx.replaced = kind;
+    },
     edit: async (path, text) => nginx.edit(path, text),
     takePort: async (port) => {
       nginx.takePort(port, 'test');

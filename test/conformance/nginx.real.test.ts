@@ -26,15 +26,15 @@ if (missing !== undefined) {
 
   check(
     'a new controller finds the nginx of the one before, and starts no second',
-    async ({ nginx, prefix, port }) => {
+    async ({ nginx, prefix, program, port }) => {
       await nginx.publish(config(port));
       await nginx.start();
       const { pid } = await nginx.state();
-      const second = createNginx({ folder: prefix, clock: systemClock });
+      const second = createNginx({ folder: prefix, program, clock: systemClock });
       assert.is((await second.state()).pid, pid);
       assert.is((await second.state()).loaded, true);
       await rm(join(prefix, 'run/nginx.pid'));
-      const third = createNginx({ folder: prefix, clock: systemClock });
+      const third = createNginx({ folder: prefix, program, clock: systemClock });
       assert.is((await third.state()).pid, pid, 'also without a pid file');
       await third.start();
       assert.ok((await third.publish(config(port, 'two'))).ok);

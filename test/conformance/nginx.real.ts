@@ -1,6 +1,7 @@
 /** The real nginx in a folder of its own, for tests: high loopback ports, everything ended and removed by `close`. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { type NginxHarness, until } from './nginx.suite.ts';
 export interface RealNginx extends NginxHarness {
   nginx: Nginx;
   prefix: string;
+  program: string;
 }
 
 /** undefined with a reason when there is no nginx here. */
@@ -22,19 +24,38 @@ export function missingNginx(): string | undefined {
   return found.error ? 'nginx is not installed (apt-get install nginx-light)' : undefined;
 }
 
+function installedNginx(): string {
+  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/usr/local/sbin'];
+  const found = folders.map((folder) => join(folder, 'nginx')).find((file) => existsSync(file));
+  if (found === undefined) throw new Error('nginx is not installed');
+  return found;
+}
+
 export async function realNginx(): Promise<RealNginx> {
   const root = await mkdtemp(join(tmpdir(), 'holdfast-nginx-'));
   const prefix = join(root, 'nginx');
-  const nginx = createNginx({ folder: prefix, clock: systemClock });
+  // A copy, which a test may replace.
+  const program = join(root, 'nginx-program');
+  const installed = installedNginx();
+  await copyFile(installed, program);
+  const nginx = createNginx({ folder: prefix, program, clock: systemClock });
   return {
     nginx,
     prefix,
+    program,
     port: await freePorts(3),
     async kill() {
       const { pid } = await nginx.state();
       if (pid === undefined) throw new Error('nginx does not run');
       process.kill(pid, 'SIGKILL');
       await until(async () => (await nginx.state()).pid !== pid, 'nginx does not die');
+    },
+    async replaceProgram(kind) {
+      const next = `${program}.next`;
+      const script = `#!/bin/sh\ncase " $* " in *" -t "*|*" -v "*) exec ${installed} "$@" ;; esac\nexit 1\n`;
+      if (kind === 'good') await copyFile(installed, next);
+      else await writeFile(next, script, { mode: 0o755 });
+      await rename(next, program);
     },
     async edit(path, text) {
       if (text === undefined) await rm(join(nginx.folder, path));

@@ -13,6 +13,8 @@ export interface NginxHarness {
   port: number;
   /** Kills the master as `kill -9` does. */
   kill(): Promise<void>;
+  /** Another program lies where the one that runs came from; a bad one does not start. */
+  replaceProgram(kind: 'good' | 'bad'): Promise<void>;
   /** Edits a published file by hand; undefined deletes it. */
   edit(path: string, text: string | undefined): Promise<void>;
   /** Lets another program listen on 127.0.0.1 at this port; the answer lets go of it. */
@@ -85,6 +87,40 @@ export function nginxSuite(test: Test | typeof uvuTest, make: () => Promise<Ngin
     assert.is(state.generation, 1);
     assert.is(state.loaded, true);
     assert.not.ok(state.files.has('sites/b.conf'));
+  });
+
+  check('a new program takes over with the sockets of the one before, once', async (harness) => {
+    const { nginx, port } = harness;
+    await nginx.publish(config(port));
+    assert.equal(await nginx.upgrade(), { ok: true }, 'nothing runs');
+    await nginx.start();
+    const before = await nginx.state();
+    assert.is(before.outdated, undefined);
+    assert.equal(await nginx.upgrade(), { ok: true });
+    assert.is((await nginx.state()).pid, before.pid, 'it is up to date');
+    await harness.replaceProgram('good');
+    assert.is((await nginx.state()).outdated, true);
+    assert.equal(await nginx.upgrade(), { ok: true });
+    const after = await nginx.state();
+    assert.is.not(after.pid, before.pid);
+    assert.equal([after.running, after.loaded, after.outdated], [true, true, undefined]);
+    assert.ok((await nginx.publish(config(port, 'two'))).ok);
+    assert.is((await nginx.state()).pid, after.pid);
+  });
+
+  check('a new program that does not start leaves the one before in its place', async (harness) => {
+    const { nginx, port } = harness;
+    await nginx.publish(config(port));
+    await nginx.start();
+    const { pid } = await nginx.state();
+    await harness.replaceProgram('bad');
+    const result = await nginx.upgrade();
+    assert.is(result.ok, false);
+    const state = await nginx.state();
+    assert.equal([state.running, state.loaded, state.pid], [true, true, pid]);
+    assert.is(state.outdated, undefined, 'it is not tried again at once');
+    assert.ok((await nginx.publish(config(port, 'two'))).ok);
+    assert.is((await nginx.state()).pid, pid);
   });
 
   check('edits by hand are seen and put back', async ({ nginx, port, edit }) => {

@@ -17,6 +17,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import type { Authority } from '../../reconcilers/drivers/authority/index.ts';
+import { createFakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import type { SiteWriting } from '../../reconcilers/site/converge.ts';
 import type { Document } from '../../resources/document.ts';
 import { missingNginx, type RealNginx, realNginx } from '../conformance/nginx.real.ts';
@@ -58,15 +59,8 @@ function placeOf(real: RealNginx): Place {
     hostname: 'test',
     nginx: real.nginx,
   });
-  const host = {
-    listeners: async () => [],
-    routes: async () => [],
-    hasIpv6: async () => false,
-    hasAppArmorProfile: async () => false,
-    folderExists: async () => true,
-    ensureFolder: async () => undefined,
-    removeFolder: async () => undefined,
-  };
+  const host = createFakeHost({ stateFolder: '/state' });
+  host.state.ipv6 = false;
   const { port } = upstream.address() as AddressInfo;
   const httpsPort = real.port + 1;
   return {

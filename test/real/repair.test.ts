@@ -29,7 +29,8 @@ const makeForeign = `
   iptables -A INPUT -m comment --comment foreign -s 192.0.2.3 -j FOREIGN
 `;
 const lookForeign = `
-  docker inspect foreign holdfast-app-nobody
+  # An inspect tells mounts in any order.
+  for one in foreign holdfast-app-nobody; do docker inspect -f '{{json .State}} {{json .Config}} {{json .HostConfig}} {{json .NetworkSettings}}' $one; docker inspect -f '{{range .Mounts}}{{json .}}{{"\\n"}}{{end}}' $one | sort; done
   docker network inspect foreign
   docker volume inspect foreign
   cd /var/lib/holdfast; ls -la --time-style=full-iso apps/nobody/kept nginx/kept /etc/nginx/conf.d/kept.conf
@@ -613,12 +614,13 @@ test('containers are made as the platform says, and no App reaches another', asy
   await apps.serve('set', 'free');
   const { Config, HostConfig, NetworkSettings } = await inspect('set');
   const address = await apps.address('set');
-  const labels = Object.entries(Config.Labels).filter(([key]) => !/hash|settings|uid/.test(key));
+  const labels = Object.entries(Config.Labels).filter(([key]) => !/hash|settings|uid|version/.test(key));
   assert.equal(Object.fromEntries(labels), {
     'dev.holdfast.managed': 'true',
     'dev.holdfast.kind': 'App',
     'dev.holdfast.name': 'set',
     'dev.holdfast.generation': '1',
+    'dev.holdfast.state': '/var/lib/holdfast',
   });
   const wanted = {
     ReadonlyRootfs: true,

@@ -61,6 +61,7 @@ export function makeWant(change: WantChange = {}): AppWant {
     env: { CLOUDRON: '1' },
     addons: { bindings: [], unwanted: [], env: {}, hosts: {} },
     asked: 'asked',
+    names: { records: [], children: [], left: [], elsewhere: [], addresses: [], notes: [] },
     site: makeDocument('Site', 'hello', siteSpec(host, app)),
     cause: () => `generation ${generation} by root through cli`,
     deleting: false,
@@ -101,9 +102,11 @@ export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave 
     image: { id: 'sha256:one', tags: ['hello:1'], digests: [], volumes: [], hasCommand: true },
     containers: [],
     missingFolders: [],
+    takenPorts: [],
     leftVolumes: [],
     dataExists: true,
     folder: '/state/apps/hello',
+    aliases: [],
     inputs,
   };
   return { ...have, containers: [makeContainer(have)], ...change };

@@ -179,6 +179,27 @@ const rows: Row[] = [
     steps: [],
   },
   {
+    name: 'an App whose public port somebody else has changes nothing',
+    want: { generation: 2 },
+    have: (have) => ({ ...older(have), takenPorts: [{ port: 2222, by: 'sshd (pid 7)' }] }),
+    steps: [],
+  },
+  {
+    name: 'on a full disk no image is pulled, and what runs goes on',
+    want: { generation: 2, want: { diskFull: '1 % free of /var/lib/holdfast' } },
+    have: ({ image: _image, inputs: _inputs, ...have }) => ({
+      ...have,
+      containers: [] as AppHave['containers'],
+    }),
+    steps: [],
+  },
+  {
+    name: 'on a full disk a container whose image is there is made anew',
+    want: { want: { diskFull: '1 % free of /var/lib/holdfast' } },
+    have: (have) => ({ ...have, containers: [] }),
+    steps: ['CreateContainer', 'StartContainer'],
+  },
+  {
     name: 'an App that waits for a Secret changes nothing',
     want: { generation: 2, want: { waiting: { reason: 'ReferenceNotFound', message: 'waits' } } },
     have: (have) => older(have),
@@ -350,7 +371,7 @@ const upgrades: {
     name: 'such a container is replaced where the image is another one',
     have: (have) => byOther(have, { without: 'image' }),
     held: false,
-    cause: 'drift or a reference',
+    cause: 'a change of what it refers to',
   },
   {
     name: 'what a person changed does not wait',
@@ -367,7 +388,7 @@ const upgrades: {
       return { ...other, containers: other.containers.map((one) => ({ ...one, state: 'exited' as const })) };
     },
     held: false,
-    cause: 'drift or a reference',
+    cause: 'a change of what it refers to',
   },
 ];
 for (const row of upgrades) {

@@ -30,6 +30,7 @@ test('a plain image gets every default', () => {
     aliases: [],
     xFrameOptions: undefined,
     loginPaths: [],
+    adopt: false,
     dns: [],
     pidsLimit: 4096,
     addons: [],

@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Clock, systemClock } from '../../controller/clock.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { createFakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import { type Edge, sharedFiles, siteText } from '../../reconcilers/site/config.ts';
 import { differences, isIntact, quoted, readConfig, writeConfig } from '../../reconcilers/site/directives.ts';
@@ -26,17 +27,8 @@ function world(options: { version?: string } = {}) {
   let days = 0;
   const clock: Clock = { ...systemClock, now: () => Date.parse('2026-01-01') + days * DAY };
   const nginx = new FakeNginx(options);
-  const host = {
-    listeners: async () => [
-      { protocol: 'tcp' as const, address: '0.0.0.0', port: 443, program: 'apache2', pid: 77 },
-    ],
-    routes: async () => [],
-    hasIpv6: async () => true,
-    hasAppArmorProfile: async () => false,
-    folderExists: async () => true,
-    ensureFolder: async () => undefined,
-    removeFolder: async () => undefined,
-  };
+  const host = createFakeHost({ stateFolder: '/state' });
+  host.state.listeners = [{ protocol: 'tcp', address: '0.0.0.0', port: 443, program: 'apache2', pid: 77 }];
   return {
     nginx,
     host,

@@ -88,6 +88,28 @@ export class FakeEngine {
     return image;
   }
 
+  imagesInUse(): Set<string> {
+    const used = [...this.containers.values()].map(
+      ({ spec }) => this.findImage(spec.image)?.id ?? spec.image,
+    );
+    return new Set(used);
+  }
+
+  publisherOf(hostPort: number): string | undefined {
+    const publishes = ({ state, spec }: FakeContainer) =>
+      state === 'running' && spec.ports.some((port) => port.protocol === 'tcp' && port.hostPort === hostPort);
+    return [...this.containers.values()].find(publishes)?.name;
+  }
+
+  removeImage(id: string, reference: string): 'gone' | 'kept' {
+    if (this.imagesInUse().has(id)) return 'kept';
+    if (this.images.get(reference)?.id === id) {
+      this.images.delete(reference);
+      this.#emit({ type: 'image', action: 'untag', id, name: reference, labels: {} });
+    }
+    return [...this.images.values()].some((image) => image.id === id) ? 'kept' : 'gone';
+  }
+
   addNetwork(network: Omit<NetworkSummary, 'id'>): NetworkSummary {
     const made = { ...network, id: this.#newId() };
     this.networks.set(made.id, made);
@@ -200,6 +222,9 @@ export class FakeEngine {
 
   /** The process ends by itself. */
   exit(container: FakeContainer, code: number): void {
+    // What is frozen does not get on, to its end neither.
+    if (container.state === 'paused')
+      container.cancelTimers.push(this.#clock.after(1_000, () => this.exit(container, code)));
     if (container.state !== 'running') return;
     const ranFor = this.#clock.now() - (container.startedAt ?? 0);
     this.#end(container, code, true);
@@ -362,7 +387,7 @@ export class FakeEngine {
         );
       }
       for (const other of this.containers.values()) {
-        if (other === container || other.state !== 'running') continue;
+        if (other === container || (other.state !== 'running' && other.state !== 'paused')) continue;
         const clash = other.spec.ports.some(
           (taken) =>
             taken.hostPort === port.hostPort &&

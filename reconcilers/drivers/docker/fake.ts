@@ -123,6 +123,7 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
         version: '28.0.0',
         apiVersion: '1.48',
         security: [...(options.security ?? ['seccomp'])],
+        rootFolder: '/var/lib/docker',
       })),
     containers: () =>
       call('containers', [], 'listing containers', () =>
@@ -149,6 +150,18 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
         requireImageName(reference);
         return details(engine.findImage(reference));
       }),
+    imageIds: () =>
+      call('imageIds', [], 'listing images', () => new Set([...engine.images.values()].map(({ id }) => id))),
+    imagesInUse: () => call('imagesInUse', [], 'listing all containers', () => engine.imagesInUse()),
+    publisherOf: (hostPort) =>
+      call('publisherOf', [hostPort], 'asking who publishes a port', () => engine.publisherOf(hostPort)),
+    usage: () =>
+      call('usage', [], 'asking Docker what takes room', () => ({
+        images: [],
+        containers: [],
+        volumes: [],
+        buildCacheBytes: 0,
+      })),
     async *logs(id, logOptions = {}) {
       const container = await call(
         'logs',
@@ -245,6 +258,10 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
         if (engine.volumeInUse(name)) throw new DriverError('conflict', 'a container still uses it');
         engine.removeVolume(name);
       }),
+    removeImage: (id, reference) =>
+      write('removeImage', [id, reference], `removing image ${reference}`, () =>
+        engine.removeImage(id, parseReference(reference).text),
+      ),
   };
 
   return {
@@ -350,7 +367,8 @@ function createContainer(
 
 async function* readLogs(container: FakeContainer, options: LogOptions): AsyncGenerator<LogLine> {
   const since = options.since === undefined ? 0 : Date.parse(options.since);
-  const all = container.logs.filter(({ at }) => at >= since);
+  const until = options.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(options.until);
+  const all = container.logs.filter(({ at }) => at >= since && at <= until);
   let next = container.logs.length;
   const shown = options.tail === undefined ? all : all.slice(all.length - Math.min(options.tail, all.length));
   const line = ({ stream, text, at }: LogLine & { at: number }): LogLine => ({

@@ -169,6 +169,18 @@ export interface EngineInfo {
   apiVersion: string;
   /** Security options that the daemon has, such as apparmor. */
   security: string[];
+  /** Where it keeps everything on its host. Empty where it does not say. */
+  rootFolder: string;
+}
+
+/** What takes room in the engine, largest first. */
+export interface EngineUsage {
+  images: { id: string; names: string[]; bytes: number }[];
+  /** What containers wrote beside their volumes. */
+  containers: { id: string; name: string; bytes: number }[];
+  /** Those that are not ours: ours are folders of the state folder. */
+  volumes: { name: string; bytes: number }[];
+  buildCacheBytes: number;
 }
 
 export interface LogOptions {
@@ -178,6 +190,8 @@ export interface LogOptions {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** RFC 3339: nothing that was written later. */
+  until?: string;
   signal?: AbortSignal;
 }
 
@@ -221,6 +235,14 @@ export interface DockerReading {
   /** Volumes that carry our mark, used or not. */
   volumes(): Promise<VolumeSummary[]>;
   image(reference: string): Promise<ImageDetails | undefined>;
+  /** Ids of all images, ours and others'. */
+  imageIds(): Promise<Set<string>>;
+  /** Ids of images that any container is made of, running or not, ours or others'. */
+  imagesInUse(): Promise<Set<string>>;
+  /** Name of the running container, ours or another's, that publishes a TCP port of the host. */
+  publisherOf(hostPort: number): Promise<string | undefined>;
+  /** Slow: the engine walks its folders. */
+  usage(): Promise<EngineUsage>;
   logs(id: string, options?: LogOptions): AsyncIterable<LogLine>;
 }
 
@@ -258,6 +280,11 @@ export interface DockerWriting {
   setRestartPolicy(id: string, policy: 'always' | 'no'): Promise<void>;
   /** Refuses (foreign) what does not carry our mark; `conflict` while a container uses it, running or not. */
   removeVolume(name: string): Promise<void>;
+  /**
+   * Takes the name `reference` from an image, and removes the image when that was its last name. Answers `kept` when somebody
+   * else's name, container or image still needs it: then that much is left as it is. Only for what notePulled was told of.
+   */
+  removeImage(id: string, reference: string): Promise<'gone' | 'kept'>;
 }
 
 export interface Docker extends DockerReading, DockerWriting {

@@ -31,6 +31,7 @@ export interface ListedContainer {
   Labels?: Record<string, string> | null;
   /** Seconds since 1970. */
   Created?: number;
+  Ports?: { PublicPort?: number; Type?: string }[] | null;
   NetworkSettings?: { Networks?: Endpoints } | null;
 }
 

@@ -21,6 +21,9 @@ import {
   readSummary,
 } from './read.ts';
 import { requireImageName, requireName } from './reference.ts';
+import { type DiskUsage, readUsage } from './usage.ts';
+
+const USAGE_SECONDS = 120;
 
 export function createReading(context: Context): DockerReading {
   const { connection, ownership } = context;
@@ -28,7 +31,8 @@ export function createReading(context: Context): DockerReading {
     async info() {
       const { version, apiVersion } = await connection.server();
       const info = await connection.call('asking Docker about itself', (docker) => docker.info());
-      return { version, apiVersion, security: securityNames(info.SecurityOptions) };
+      const rootFolder = String(info.DockerRootDir ?? '');
+      return { version, apiVersion, security: securityNames(info.SecurityOptions), rootFolder };
     },
 
     async containers() {
@@ -66,6 +70,42 @@ export function createReading(context: Context): DockerReading {
     },
 
     image: (reference) => findImage(connection, reference),
+
+    async imageIds() {
+      const listed = await connection.call('listing images', (docker, abortSignal) =>
+        docker.listImages({ abortSignal } as Parameters<typeof docker.listImages>[0]),
+      );
+      return new Set(listed.map(({ Id }) => Id));
+    },
+
+    async imagesInUse() {
+      const listed = await connection.call('listing all containers', (docker, abortSignal) =>
+        docker.listContainers({ all: true, abortSignal }),
+      );
+      return new Set(listed.map(({ ImageID }) => ImageID));
+    },
+
+    async publisherOf(hostPort) {
+      const listed = await connection.call('asking who publishes a port', (docker, abortSignal) =>
+        docker.listContainers({ filters: { publish: [`${hostPort}/tcp`] }, abortSignal }),
+      );
+      // Engines take the port in the container for the filter, too.
+      const found = (listed as ListedContainer[]).find(({ Ports }) =>
+        (Ports ?? []).some((port) => port.PublicPort === hostPort && port.Type === 'tcp'),
+      );
+      return found && readSummary(found).name;
+    },
+
+    async usage() {
+      const found = await connection.call(
+        'asking Docker what takes room',
+        (docker, abortSignal) =>
+          // The types know no options here; dockerode takes them.
+          (docker as unknown as { df(options: object): Promise<unknown> }).df({ abortSignal }),
+        { timeoutSeconds: USAGE_SECONDS },
+      );
+      return readUsage(found as DiskUsage);
+    },
 
     async *logs(id, options = {}) {
       const about = `reading logs of container ${shortId(id)}`;

@@ -9,6 +9,7 @@ import { createContainer, removeContainer } from './containers.ts';
 import { CALL_SECONDS, type Context } from './context.ts';
 import { engineText, statusOf } from './errors.ts';
 import { runExec } from './exec.ts';
+import { removeImage } from './images.ts';
 import type { DockerWriting } from './index.ts';
 import { createNetwork, removeNetwork } from './networks.ts';
 import { shortId } from './ownership.ts';
@@ -129,6 +130,8 @@ export function createWriting(context: Context): DockerWriting {
       const volumes = await context.volumes();
       return writes.runSoon(() => removeLeftVolume(connection, name, volumes));
     },
+
+    removeImage: (id, reference) => writes.run(() => removeImage(connection, id, reference)),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { DriverError } from '../error.ts';
-import type { Host, Listener, Route } from './index.ts';
+import type { DiskRoom, FolderSize, Host, Listener, PulledImage, Route } from './index.ts';
 import { requireInside, requireRemovable } from './paths.ts';
 
 export interface FakeHost extends Host {
@@ -12,7 +12,12 @@ export interface FakeHost extends Host {
     listeners: Listener[];
     routes: Route[];
     ipv6: boolean;
+    appArmor: boolean;
     appArmorProfiles: string[];
+    /** What is said of every path. */
+    room: DiskRoom;
+    sizes: Map<string, FolderSize[]>;
+    pulled: PulledImage[];
     /** Path to mode. */
     folders: Map<string, number>;
     /** Paths where something lies that is no folder, or a link. */
@@ -32,7 +37,11 @@ export function createFakeHost(options: {
     listeners: [],
     routes: [],
     ipv6: true,
+    appArmor: false,
     appArmorProfiles: [],
+    room: { device: 1, totalBytes: 100e9, freeBytes: 60e9, totalFiles: 1e6, freeFiles: 9e5 },
+    sizes: new Map(),
+    pulled: [],
     folders: new Map([[stateFolder, 0o755]]),
     obstacles: new Map(),
     full: false,
@@ -62,6 +71,19 @@ export function createFakeHost(options: {
     hasIpv6: () => call('hasIpv6', [], () => state.ipv6),
     hasAppArmorProfile: (name) =>
       call('hasAppArmorProfile', [name], () => state.appArmorProfiles.includes(name)),
+    hasAppArmor: () => call('hasAppArmor', [], () => state.appArmor),
+    room: (path) => call('room', [path], () => structuredClone(state.room)),
+    sizesIn: (path) => call('sizesIn', [path], () => structuredClone(state.sizes.get(path) ?? [])),
+    pulledImages: () => call('pulledImages', [], () => structuredClone(state.pulled)),
+    notePulled: (image) =>
+      call('notePulled', [image], () => {
+        if (state.full) throw new DriverError('storageFull', 'noting a pulled image: ENOSPC');
+        state.pulled = [...state.pulled.filter(({ id }) => id !== image.id), { ...image }];
+      }),
+    forgetPulled: (id) =>
+      call('forgetPulled', [id], () => {
+        state.pulled = state.pulled.filter((image) => image.id !== id);
+      }),
     folderExists: (path) => call('folderExists', [path], () => state.folders.has(path)),
     ensureFolder: (path, { mode }) =>
       call('ensureFolder', [path, { mode }], () => {

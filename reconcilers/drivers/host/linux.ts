@@ -5,9 +5,11 @@
 import { chmod, lstat, mkdir, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { DriverError, type DriverErrorCode } from '../error.ts';
+import { diskRoom, sizesIn } from './disk.ts';
 import type { Host, Listener } from './index.ts';
 import { requireInside, requireRemovable } from './paths.ts';
-import { readHasLoopback6, readProfiles, readRoutes, readSockets } from './proc.ts';
+import { isPlace, readHasLoopback6, readProfiles, readRoutes, readSockets, readTrie } from './proc.ts';
+import { pulledImages } from './pulled.ts';
 
 const TABLES = [
   ['tcp', '/proc/net/tcp'],
@@ -15,16 +17,27 @@ const TABLES = [
   ['udp', '/proc/net/udp'],
   ['udp', '/proc/net/udp6'],
 ] as const;
+const APPARMOR = '/sys/module/apparmor/parameters/enabled';
 const PROFILES = '/sys/kernel/security/apparmor/profiles';
 /** Folders between the state folder and the one that is asked for. */
 const BETWEEN_MODE = 0o755;
 
 export function createHost({ stateFolder }: { stateFolder: string }): Host {
+  const pulled = pulledImages(join(stateFolder, 'pulled-images'));
   return {
     listeners: readListeners,
-    routes: async () => readRoutes(await readText('/proc/net/route')),
+    async routes() {
+      const [main, trie] = await Promise.all([readText('/proc/net/route'), readText('/proc/net/fib_trie')]);
+      return [...readRoutes(main), ...readTrie(trie)].filter(isPlace);
+    },
     hasIpv6: async () => readHasLoopback6(await readText('/proc/net/if_inet6')),
     hasAppArmorProfile: async (name) => readProfiles(await readText(PROFILES)).has(name),
+    hasAppArmor: async () => (await readText(APPARMOR)).trim() === 'Y',
+    room: diskRoom,
+    sizesIn,
+    pulledImages: () => pulled.list(),
+    notePulled: (image) => about('noting a pulled image', () => pulled.note(image)),
+    forgetPulled: (id) => about('forgetting a pulled image', () => pulled.forget(id)),
 
     async folderExists(path) {
       const found = await stat(path).catch(() => undefined);

@@ -61,6 +61,39 @@ function prefixLength(mask: string): number {
   return [...Number.parseInt(mask, 16).toString(2)].filter((bit) => bit === '1').length;
 }
 
+/** Shorter than this is no place but a direction: a VPN that takes everything says it in two to eight pieces. */
+const SHORTEST = 8;
+
+/** A place of its own, not a piece of the default route. */
+export function isPlace({ destination }: Route): boolean {
+  return Number(destination.split('/')[1]) >= SHORTEST;
+}
+
+/**
+ * From /proc/net/fib_trie: routes of the tables that rules lead to, as VPNs make them, and the machine's own addresses. The main
+ * table is left to /proc/net/route, which knows interfaces.
+ */
+export function readTrie(text: string): Route[] {
+  const found = new Map<string, Route>();
+  let table = '';
+  let address = '';
+  for (const line of text.split('\n')) {
+    const head = /^(?:Id (\d+)|(\w+)):/.exec(line);
+    if (head) table = head[1] ?? head[2] ?? '';
+    address = /\|-- (\S+)/.exec(line)?.[1] ?? address;
+    const [, bits = '', kind = ''] = /^\s+\/(\d+) \w+ ([A-Z]+)/.exec(line) ?? [];
+    const isAddress = kind === 'LOCAL' && bits === '32' && !address.startsWith('127.');
+    const isOfRule = kind === 'UNICAST' && table !== 'Main' && table !== 'Local';
+    if (!isAddress && !isOfRule) continue;
+    const route = {
+      destination: `${address}/${bits}`,
+      interface: isAddress ? 'address' : `table ${table.toLowerCase()}`,
+    };
+    found.set(`${route.destination} ${route.interface}`, route);
+  }
+  return [...found.values()];
+}
+
 /** From /proc/net/if_inet6: some interface has ::1. */
 export function readHasLoopback6(table: string): boolean {
   return table.split('\n').some((line) => line.startsWith(`${'0'.repeat(31)}1 `));

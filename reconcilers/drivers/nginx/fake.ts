@@ -11,6 +11,7 @@ export type NginxCall =
   | 'publish'
   | 'swapped'
   | 'start'
+  | 'upgrade'
   | 'stop'
   | 'writeCertificate'
   | 'removeCertificate';
@@ -36,6 +37,8 @@ export class FakeNginx implements Nginx {
   readonly files = new Map<string, string>();
   readonly pems = new Map<string, { certificate: string; key: string }>();
   private readonly before: (call: NginxCall) => void | Promise<void>;
+  /** The program was replaced on disk; the new one may not come up. */
+  replaced: 'good' | 'bad' | undefined;
   private generation = 0;
   private pids = 100;
   /** Counts the certificates written: what runs is loaded when it has seen them all. */
@@ -87,6 +90,7 @@ export class FakeNginx implements Nginx {
       generation: this.generation,
       loaded: running?.generation === this.generation && running.stamp === this.stamp && this.generation > 0,
       stale: running ? [...this.stale].sort() : [],
+      ...(running && this.replaced ? { outdated: true } : {}),
       files: new Map(this.files),
       certificates: [...this.pems.keys()].sort(),
       workerUser: 'www-data',
@@ -136,8 +140,21 @@ export class FakeNginx implements Nginx {
     if (conflict) throw conflict;
     this.pids += 1;
     this.stale.clear();
+    this.replaced = undefined;
     this.running = { pid: this.pids, generation: this.generation, stamp: this.stamp };
     this.changed();
+  }
+
+  async upgrade(): Promise<{ ok: true } | { ok: false; message: string }> {
+    await this.before('upgrade');
+    const { replaced, running } = this;
+    this.replaced = undefined;
+    if (!running || replaced === undefined) return { ok: true };
+    if (replaced === 'bad') return { ok: false, message: 'the new one did not come up' };
+    this.pids += 1;
+    this.running = { ...running, pid: this.pids };
+    this.changed();
+    return { ok: true };
   }
 
   async stop(): Promise<void> {

@@ -27,6 +27,11 @@ export interface NginxState {
   loaded: boolean;
   /** Names of certificates that were written since nginx loaded them. */
   stale: readonly string[];
+  /**
+   * The program on disk is another one than the one that runs, as after an upgrade of its package. Not said of a program that was
+   * tried and did not come up, until it is replaced or an hour has passed.
+   */
+  outdated?: boolean;
   /** What is on disk now, edits by hand included. */
   files: ConfigFiles;
   /** Names of the certificates on disk. */
@@ -65,6 +70,11 @@ export interface NginxWriting {
   publish(files: ConfigFiles): Promise<PublishResult>;
   /** Starts it with the published set. Running already is success. DriverError `conflict` when a port is taken, naming it. */
   start(): Promise<void>;
+  /**
+   * Puts the program on disk in the place of the one that runs, with the sockets of that one, so that nothing is refused meanwhile.
+   * Up to date already is success. When the new one does not come up the old one goes on, and the answer says why.
+   */
+  upgrade(): Promise<{ ok: true } | { ok: false; message: string }>;
   /** Lets requests finish, then stops it. */
   stop(): Promise<void>;
   /** Writes a certificate chain and key (0600, atomically) where directives can name them; answers the paths. */

@@ -11,6 +11,7 @@ import { readIfThere, replaceFile } from './durable.ts';
 import { emergenciesSince, logSize, wordsOf } from './errorlog.ts';
 import { activeWorkers, identity, type NginxProcess, nginxProcess, nginxProcesses } from './processes.ts';
 import { nginxArguments, type Program, runProgram } from './program.ts';
+import { replaceMaster } from './replace.ts';
 import { givenUp, takenIn } from './words.ts';
 
 export const NGINX_UNIT = 'holdfast-nginx.service';
@@ -85,6 +86,19 @@ export class NginxMaster {
       if (!alive || identity(alive) !== identity(master)) return 'it ended while it was told to load';
     }
     return `it did not answer within ${RELOAD_SECONDS} s`;
+  }
+
+  /** Puts the program on disk in the place of the master. Answers the new master, or why the old one goes on. */
+  async replace(master: NginxProcess): Promise<NginxProcess | string> {
+    const options = {
+      prefix: this.prefix,
+      logs: await this.logs(),
+      clock: this.clock,
+      signal: signalProcess,
+    };
+    const next = await replaceMaster(master, options);
+    if (typeof next !== 'string') this.lastPid = next.pid;
+    return next;
   }
 
   /** Answers the new master when it listens. Nothing of ours may run with a master. */

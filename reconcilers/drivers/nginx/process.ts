@@ -41,6 +41,7 @@ export interface NginxOptions {
 }
 
 const TEST_SECONDS = 60;
+const TRY_AGAIN_MILLISECONDS = 3_600_000;
 
 export function createNginx(options: NginxOptions): Nginx {
   return new OwnNginx(options);
@@ -57,6 +58,8 @@ class OwnNginx implements Nginx {
   private readonly findProgram: () => Promise<Program | undefined>;
   /** Writers wait for each other: two swaps at once would leave neither. */
   private turn: Promise<unknown> = Promise.resolve();
+  /** The program that did not come up. */
+  private refused: { stamp: string; at: number } | undefined;
 
   constructor(options: NginxOptions) {
     this.prefix = options.folder;
@@ -89,6 +92,7 @@ class OwnNginx implements Nginx {
       generation,
       loaded: master !== undefined && (await isLoaded(this.prefix, master, generation)),
       stale: master ? await staleCertificates(this.prefix, master) : [],
+      ...(master && program && (await this.isOutdated(master, program)) ? { outdated: true } : {}),
       files: await readGeneration(this.prefix, generation),
       certificates: [...stamps.keys()].sort(),
       ...(user === undefined ? {} : { workerUser: user }),
@@ -131,6 +135,21 @@ class OwnNginx implements Nginx {
     });
   }
 
+  upgrade(): Promise<{ ok: true } | { ok: false; message: string }> {
+    return this.inTurn(async () => {
+      const program = await this.program();
+      const master = await this.master.find();
+      if (!master || !(await runsAnother(master, program))) return { ok: true };
+      const generation = await currentGeneration(this.prefix);
+      const files = await readGeneration(this.prefix, generation);
+      const refused = await this.test(program, generation, files);
+      const failure = refused ? refused.message : await this.replace(master, program, generation);
+      if (failure === undefined) return { ok: true };
+      this.refused = { stamp: program.stamp, at: this.clock.monotonic() };
+      return { ok: false, message: failure };
+    });
+  }
+
   stop(): Promise<void> {
     return this.inTurn(async () => {
       if (this.supervisor === 'systemd') await runProgram('systemctl', ['stop', NGINX_UNIT], '/', 90);
@@ -159,9 +178,31 @@ class OwnNginx implements Nginx {
       look: async () => {
         // In turn: whoever waits for words in the log would miss them.
         await this.inTurn(() => limitLog(this.prefix));
-        return `${identityOf(await this.master.find())} ${(await this.findProgram())?.path}`;
+        return `${identityOf(await this.master.find())} ${(await this.findProgram())?.stamp}`;
       },
     });
+  }
+
+  /** In words why not; undefined when the new one serves. */
+  private async replace(
+    master: NginxProcess,
+    program: Program,
+    generation: number,
+  ): Promise<string | undefined> {
+    const next = await this.master.replace(master);
+    if (typeof next === 'string') return next;
+    await noteLoaded(this.prefix, next, generation);
+    this.log(
+      `nginx ${program.version} has taken the place of the one before (pid ${master.pid} to ${next.pid}).`,
+    );
+    return undefined;
+  }
+
+  private async isOutdated(master: NginxProcess, program: Program): Promise<boolean> {
+    const { refused } = this;
+    const wasTried =
+      refused?.stamp === program.stamp && this.clock.monotonic() - refused.at < TRY_AGAIN_MILLISECONDS;
+    return !wasTried && (await runsAnother(master, program));
   }
 
   /** Makes a tested set the one that counts and that runs. Puts the one before back when nginx cannot take it. */
@@ -197,6 +238,13 @@ class OwnNginx implements Nginx {
     present: ConfigFiles,
     program: Program,
   ): Promise<void> {
+    // What was tested with the program on disk is for that one: a master from before may know less.
+    if (await this.isOutdated(master, program)) {
+      const refusal = await this.replace(master, program, generation);
+      if (refusal === undefined) return;
+      this.refused = { stamp: program.stamp, at: this.clock.monotonic() };
+      this.log(`nginx ${program.version} does not come up, the one before goes on: ${refusal}`);
+    }
     const failure = await this.master.hangup(master);
     if (failure === undefined) return noteLoaded(this.prefix, master, generation);
     const taken = takenIn(failure);

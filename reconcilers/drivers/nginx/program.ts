@@ -45,6 +45,8 @@ export function runProgram(
 export interface Program {
   path: string;
   version: string;
+  /** Another one when the file is another. */
+  stamp: string;
 }
 
 /** Finds a program by name or path, and its version. Remembers the version of a file that did not change. */
@@ -60,7 +62,7 @@ export function programFinder(program: string): () => Promise<Program | undefine
     const version = versionIn(output);
     if (version === undefined)
       throw new DriverError('failed', `${path} -v does not say that it is nginx: ${output.trim()}`);
-    known = { stamp, found: { path, version } };
+    known = { stamp, found: { path, version, stamp } };
     return known.found;
   };
 }
