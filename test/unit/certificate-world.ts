@@ -47,6 +47,7 @@ export class CertificateWorld {
   killAt: { call: number; when: 'before' | 'after' } | undefined;
   #counted = 0;
   #life = 0;
+  #killed = false;
   readonly #folder = mkdtempSync(join(tmpdir(), 'holdfast-certificates-'));
   readonly #store: SqliteStore;
   #engine: Engine<unknown, unknown> | undefined;
@@ -65,6 +66,7 @@ export class CertificateWorld {
   }
 
   async start(): Promise<void> {
+    this.#killed = false;
     const life = this.#life;
     const dead = () => life !== this.#life;
     const { clock, caa } = this;
@@ -108,9 +110,13 @@ export class CertificateWorld {
           this.#counted += 1;
           const kill = this.killAt?.call === this.#counted ? this.killAt.when : undefined;
           if (kill === 'before') return this.#die();
-          const answer = await call(...given);
-          if (dead()) return never();
-          return kill === 'after' ? this.#die() : answer;
+          try {
+            return await call(...given);
+          } finally {
+            // Whether it went well or not: nobody is there to learn of it.
+            if (kill === 'after') await this.#die();
+            if (dead()) await never();
+          }
         };
       },
     });
@@ -118,18 +124,29 @@ export class CertificateWorld {
 
   #die(): Promise<never> {
     this.#life += 1;
+    this.#killed = true;
     this.killAt = undefined;
     return never();
   }
 
   get isDead(): boolean {
-    return this.killAt === undefined;
+    return this.#killed;
+  }
+
+  /** What was killed has no end: the engine's patience with it is up to the clock. */
+  async #stop(): Promise<void> {
+    const stopped = this.#engine?.stop(0);
+    for (let tick = 0; tick < 4; tick += 1) {
+      this.clock.advance(1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await stopped;
   }
 
   /** As systemd would. */
   async restart(): Promise<void> {
     this.#life += 1;
-    await this.#engine?.stop(0);
+    await this.#stop();
     await this.start();
   }
 
@@ -256,16 +273,17 @@ export class CertificateWorld {
 
   /** Until nothing runs, or what runs waits for the clock. */
   async #calm(): Promise<void> {
-    const deadline = performance.now() + 40;
-    for (let calm = 0; calm < 2 && performance.now() < deadline; ) {
+    const deadline = performance.now() + 2_000;
+    for (let calm = 0; calm < 4 && performance.now() < deadline; ) {
       await new Promise((resolve) => setImmediate(resolve));
-      calm = this.#engine?.operations().length === 0 ? calm + 1 : 0;
+      const works = !this.#killed && this.#engine?.operations().some(({ state }) => state === 'Running');
+      calm = works ? 0 : calm + 1;
     }
   }
 
   async close(): Promise<void> {
     this.#life += 1;
-    await this.#engine?.stop(0);
+    await this.#stop();
     await this.#store.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
