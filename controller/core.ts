@@ -26,6 +26,7 @@ import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
+import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -78,6 +79,7 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
   anyReconciler(certificateReconciler),
+  anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
 ];
@@ -184,7 +186,7 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
-  const looking = { nginx, host, authority, firewall, dns, lookup, address, acme, caa, clock };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, acme, caa };
   const whole = {
     ...looking,
     settings,
@@ -193,8 +195,9 @@ function buildWorld(options: CoreOptions) {
     leases,
     disk: disk.monitor,
     history: historyOf(store),
+    clock,
   };
-  const writing: Writing = { ...looking, settings, docker, leases, probe };
+  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -249,6 +252,12 @@ function followWorld(
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
     if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+    if (labels[LABEL.kind] === 'Task' && name !== undefined) engine.wake('Task', name);
+    // Volumes of the App's may have been kept for it.
+    if (labels[LABEL.kind] === 'Task' && action === 'destroy') {
+      const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
+      if (app) engine.wake('App', app.metadata.name);
+    }
   });
   const follower = {
     onEvent: () => undefined,

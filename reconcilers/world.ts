@@ -91,6 +91,7 @@ export interface Reading {
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
+  /** Schedules are looked at against the time. */
 }
 
 export interface Writing {

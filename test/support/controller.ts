@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { startApi } from '../../controller/api/start.ts';
 import { main } from '../../controller/cli/main.ts';
-import { type Core, startCore } from '../../controller/core.ts';
+import { type Core, type Drivers, startCore } from '../../controller/core.ts';
 import { engineAccess } from '../../controller/engine-access.ts';
 import { type Log, type LogFields, silentLog } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
@@ -82,7 +82,12 @@ export function appManifest(
 }
 
 export async function startController(
-  options: { world?: Partial<FakeWorld>; resyncSeconds?: number } = {},
+  options: {
+    world?: Partial<FakeWorld>;
+    resyncSeconds?: number;
+    /** Real ones in the place of fakes. */
+    drivers?: Partial<Drivers>;
+  } = {},
 ): Promise<RunningController> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-controller-'));
   const clock = options.world?.clock ?? new VirtualClock();
@@ -109,8 +114,18 @@ export async function startController(
   const open = async (version: string) => {
     const store = openStore({ folder: join(folder, 'store'), clock, kinds, validate, log });
     const authority = createFakeAuthority({ clock, nginx });
-    const others = { probe, authority, acme, caa, firewall };
-    const drivers = { docker, nginx, host, dns, lookup: dns, address, ...others };
+    const drivers = {
+      docker,
+      nginx,
+      host,
+      probe,
+      authority,
+      firewall,
+      dns,
+      lookup: dns,
+      address,
+      ...options.drivers,
+    };
     const { resyncSeconds } = options;
     const core = await startCore({
       store,

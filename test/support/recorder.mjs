@@ -1,14 +1,13 @@
 /**
  * Stands between the controller and the Docker engine on a test host and writes down every request, one a line; and writes
  * down when nginx gets new workers, which is what a reload is. many.test.ts copies it into the host and runs it there with
- * node alone, so it is plain JavaScript. It changes nothing of what passes through, unless a test gives it a file with two texts
- * (a JSON list): then the first becomes the second in what the engine says of single containers.
+ * node alone, so it is plain JavaScript. It changes nothing of what passes through.
  */
 import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 
-const [listen = '', engine = '', log = '', pidFile = '', lies = ''] = process.argv.slice(2);
+const [listen = '', engine = '', log = '', pidFile = ''] = process.argv.slice(2);
 
 function note(line) {
   appendFileSync(log, `${Date.now()} ${line}\n`);
@@ -18,8 +17,6 @@ function forward(from, answer) {
   const { method, url, headers } = from;
   note(`call ${method} ${url}`);
   const sent = request({ socketPath: engine, method, path: url, headers }, (response) => {
-    const lie = /\/containers\/[^/]+\/json/.test(url) ? lieNow() : undefined;
-    if (lie) return void tellAnother(response, answer, lie);
     answer.writeHead(response.statusCode ?? 502, response.headers);
     // Headers of a stream of events come before the first event.
     answer.flushHeaders();
@@ -28,23 +25,6 @@ function forward(from, answer) {
   sent.on('error', () => answer.destroy());
   answer.on('close', () => sent.destroy());
   from.pipe(sent);
-}
-
-function lieNow() {
-  try {
-    return JSON.parse(readFileSync(lies, 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
-async function tellAnother(response, answer, [truth, lie]) {
-  const parts = [];
-  for await (const part of response) parts.push(part);
-  const body = Buffer.from(Buffer.concat(parts).toString('utf8').replaceAll(truth, lie));
-  const { 'transfer-encoding': _chunked, ...headers } = response.headers;
-  answer.writeHead(response.statusCode ?? 502, { ...headers, 'content-length': String(body.length) });
-  answer.end(body);
 }
 
 /** Attached streams: what follows the headers is no HTTP any more. */
