@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { API_VERSION, type Document, type Manifest } from '../../resources/document.ts';
-import type { KeySpec } from '../../resources/generated.ts';
+import type { KeySpec, KeyStatus } from '../../resources/generated.ts';
 import type { Pair } from './pem.ts';
 
 /** Why the last order failed, and until when there is no other. Times are RFC 3339. */
@@ -44,6 +44,10 @@ export interface Kept {
   issuance?: Issuance;
 }
 
+function specOf(key: Document): KeySpec {
+  return (key as unknown as Document<KeySpec, KeyStatus>).spec;
+}
+
 const NOTHING: Kept = { failures: 0 };
 const read = new WeakMap<object, Kept>();
 
@@ -51,7 +55,7 @@ export function readKept(key: Document | undefined): Kept {
   if (!key) return NOTHING;
   const known = read.get(key.spec);
   if (known) return known;
-  const kept = parse((key.spec as unknown as KeySpec).stringData);
+  const kept = parse(specOf(key).stringData);
   read.set(key.spec, kept);
   return kept;
 }
@@ -110,5 +114,5 @@ export function accountManifest(name: string, key: string): Manifest {
 
 /** PEM of an account's key. */
 export function accountKey(key: Document | undefined): string | undefined {
-  return key && (key.spec as unknown as KeySpec).stringData['account.key'];
+  return key && specOf(key).stringData['account.key'];
 }
