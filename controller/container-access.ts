@@ -5,7 +5,13 @@ import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type ContainerDetails, type ContainerSummary, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { DriverError } from '../reconcilers/drivers/error.ts';
 import type { Document } from '../resources/document.ts';
-import type { ApiDependencies, PodAccess, RunningContainer } from './api/dependencies.ts';
+import type {
+  ApiDependencies,
+  LogLine,
+  LogRequest,
+  PodAccess,
+  RunningContainer,
+} from './api/dependencies.ts';
 
 /** To a port on the containers' own network; milliseconds. */
 const CONNECT_DEADLINE = 10_000;
@@ -23,11 +29,33 @@ export function containerAccess(docker: CachedDocker): ApiDependencies['containe
     throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });
   };
   return {
-    async *logs(app, options) {
-      yield* docker.logs((await find(app)).id, options);
+    async *logs(app, { task, ...options }) {
+      if (task === undefined) yield* docker.logs((await find(app)).id, options);
+      else yield* taskLogs(docker, app, task, options);
     },
     exec: async (app, options) => docker.exec((await find(app)).id, options),
   };
+}
+
+/** Of the runs that are kept, oldest first, each under a line that says which it is; only the newest is followed. */
+async function* taskLogs(
+  docker: CachedDocker,
+  app: Document,
+  task: string,
+  options: Omit<LogRequest, 'task'>,
+): AsyncIterable<LogLine> {
+  const time = (labels: Record<string, string>) => labels[LABEL.scheduled] ?? '';
+  const runs = (await docker.containers())
+    .filter(({ labels }) => labels[LABEL.app] === app.metadata.uid && labels[LABEL.task] === task)
+    .sort((a, b) => (time(a.labels) < time(b.labels) ? -1 : 1));
+  if (runs.length === 0) {
+    const message = `app/${app.metadata.name} has no run of a task ${task}; holdfast get tasks shows its tasks`;
+    throw Object.assign(new Error(message), { code: 'notFound' });
+  }
+  for (const [index, { id, labels }] of runs.entries()) {
+    yield { stream: 'stdout', text: `=== ${task}, ${time(labels)} ===` };
+    yield* docker.logs(id, index === runs.length - 1 ? options : { ...options, follow: false });
+  }
 }
 
 export function podAccess(docker: CachedDocker, node: string): PodAccess {

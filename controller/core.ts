@@ -3,16 +3,20 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
+import { addonReconciler } from '../reconcilers/addon/index.ts';
 import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { bindingReconciler } from '../reconcilers/binding/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
 import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { Databases } from '../reconcilers/drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
@@ -23,6 +27,7 @@ import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
+import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -46,6 +51,7 @@ export interface Drivers {
   lookup: LookupReading;
   address: AddressReading;
   firewall: Firewall;
+  databases: Databases;
 }
 
 export interface CoreOptions {
@@ -72,6 +78,9 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(addonReconciler),
+  anyReconciler(bindingReconciler),
+  anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
 ];
@@ -105,6 +114,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     health.monitor.close();
     world.disk.monitor.close();
     await engine.stop();
+    await options.drivers.databases.close();
   };
   try {
     await ensurePlatform(store);
@@ -151,7 +161,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -178,7 +188,7 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
-  const looking = { nginx, host, authority, firewall, dns, lookup, address };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, clock };
   const whole = {
     ...looking,
     settings,
@@ -188,7 +198,14 @@ function buildWorld(options: CoreOptions) {
     disk: disk.monitor,
     history: historyOf(store),
   };
-  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
+  const writing: Writing = {
+    ...looking,
+    settings,
+    docker,
+    leases,
+    probe,
+    startTurns: createSemaphore(1),
+  };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -242,7 +259,14 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+    const kind = labels[LABEL.kind];
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+      engine.wake(kind, name);
+    // Volumes of the App's may have been kept for it.
+    if (kind === 'Task' && action === 'destroy') {
+      const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
+      if (app) engine.wake('App', app.metadata.name);
+    }
   });
   const follower = {
     onEvent: () => undefined,

@@ -24,6 +24,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       logs: true,
       needsLook: true,
       heard: true,
+      doubt: true,
       looked: true,
     },
     nginx: { state: true, folder: true, certificates: true },
@@ -34,6 +35,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       hasAppArmorProfile: true,
       hasAppArmor: true,
       folderExists: true,
+      foldersIn: true,
+      readFile: true,
       room: true,
       sizesIn: true,
       pulledImages: true,
@@ -47,6 +50,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     disk: { disks: true, largest: true },
     history: { specs: true },
     firewall: { state: true },
+    databases: { version: true, accounts: true, databases: true, contents: true },
+    clock: { now: true },
   };
 
 export class WritingRefusedError extends Error {
@@ -69,8 +74,8 @@ export function readingHalf(world: Reading): Reading {
 
 /** For plans: what they look at is not noted as looked at, since they compare it with what is not wanted yet. */
 export function planningHalf(world: Reading): Reading {
-  const { needsLook, looked: _noted, ...docker } = world.docker;
-  return readingHalf({ ...world, docker: { ...docker, needsLook, looked: () => undefined } });
+  const untold = { looked: () => undefined, doubt: () => undefined };
+  return readingHalf({ ...world, docker: { ...world.docker, ...untold } });
 }
 
 function half(driver: string, whole: object, verbs: readonly string[]): object {

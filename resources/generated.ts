@@ -137,6 +137,10 @@ export interface PlatformSpec {
    */
   suspendKinds?: string[];
   /**
+   * Timezone of the schedules of tasks, such as Europe/Berlin. Default UTC.
+   */
+  timezone?: string;
+  /**
    * true: looked at and planned, but nothing is changed.
    */
   suspend?: boolean;
@@ -576,6 +580,32 @@ export interface AppSpec {
    * More host names that show the App. Those in a Domain get records; the others are pointed here by you, as a CNAME of status.cnameTarget.
    */
   aliases?: string[];
+  /**
+   * Commands that run on a schedule, by name. For a package: what you decide otherwise about those of its addon scheduler; others of your own may stand beside them.
+   */
+  tasks?: {
+    /**
+     * One command.
+     */
+    [k: string]: {
+      /**
+       * Five fields of cron, such as 30 3 * * *, or @hourly, @daily, @weekly, @monthly, @yearly; in the timezone of the Platform.
+       */
+      schedule?: string;
+      /**
+       * Run with /bin/sh -c, in a container like the App's own.
+       */
+      command?: string;
+      /**
+       * A run that takes longer is ended. Default 3600.
+       */
+      timeLimitSeconds?: number;
+      /**
+       * true: it does not run.
+       */
+      suspend?: boolean;
+    };
+  };
   /**
    * true: a DNS record of its names that somebody else made is taken over. Default false: it is left alone, and told.
    */
@@ -1195,13 +1225,120 @@ export interface BindingStatus {
    */
   credential?: string;
   /**
-   * Since when the database was kept before this Binding took it over.
-   */
-  adopted?: string;
-  /**
    * The rotation that was last done (annotation holdfast.dev/rotatedAt).
    */
   rotatedAt?: string;
+}
+
+/**
+ * The command and its schedule.
+ */
+export interface TaskSpec {
+  /**
+   * Name of the App.
+   */
+  app: string;
+  /**
+   * Its name in the App's manifest, or in spec.tasks of the App.
+   */
+  task: string;
+  /**
+   * Five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly.
+   */
+  schedule: string;
+  /**
+   * Run with /bin/sh -c in a container of the App's image.
+   */
+  command: string;
+  /**
+   * A run that takes longer is ended.
+   */
+  timeLimitSeconds: number;
+  /**
+   * true: it does not run.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface TaskStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * Fixed address of its container on the platform's network.
+   */
+  address?: string;
+  /**
+   * The schedule and timezone that nextRunAt speaks of.
+   */
+  schedule?: string;
+  /**
+   * Since when it is this schedule: earlier times are not made up.
+   */
+  since?: string;
+  /**
+   * The last time of the schedule that was run, or passed by.
+   */
+  handledUntil?: string;
+  /**
+   * When it runs next.
+   */
+  nextRunAt?: string;
+  /**
+   * The newest run.
+   */
+  lastRun?: {
+    /**
+     * When it was to begin.
+     */
+    scheduledAt?: string;
+    /**
+     * When it began.
+     */
+    startedAt?: string;
+    /**
+     * When it ended.
+     */
+    finishedAt?: string;
+    /**
+     * running, succeeded (exit code 0), failed (another), timedOut (ended by the limit), stopped (ended with its App).
+     */
+    state?: 'running' | 'succeeded' | 'failed' | 'timedOut' | 'stopped';
+    /**
+     * What the command ended with.
+     */
+    exitCode?: number;
+    /**
+     * Id of its container.
+     */
+    container?: string;
+  };
+  /**
+   * The last time that it was passed by, and why.
+   */
+  skipped?: {
+    /**
+     * The time of the schedule.
+     */
+    at?: string;
+    /**
+     * Why.
+     */
+    reason?: string;
+  };
 }
 
 /**

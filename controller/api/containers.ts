@@ -102,6 +102,7 @@ async function send(
 /** What Kubernetes asks a log for: tailLines, sinceSeconds or sinceTime, follow, timestamps. */
 export function logRequest(query: Query, context: Context): LogRequest {
   const tail = query.count('tailLines');
+  const task = query.text('task');
   const seconds = query.count('sinceSeconds');
   const since =
     query.time('sinceTime') ??
@@ -111,5 +112,6 @@ export function logRequest(query: Query, context: Context): LogRequest {
     timestamps: query.flag('timestamps'),
     ...(tail !== undefined && { tail }),
     ...(since !== undefined && { since }),
+    ...(task !== undefined && { task }),
   };
 }

@@ -25,6 +25,8 @@ export interface LogRequest {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** What a task of the App wrote in its last runs, instead. */
+  task?: string;
   /** RFC 3339: nothing that was written later. */
   until?: string;
   /** Aborts when the client is gone. */

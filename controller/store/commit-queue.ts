@@ -112,6 +112,11 @@ export class CommitQueue<Mark, T extends Revertible<Mark>> {
     this.statements.begin.run();
     try {
       outcomes = jobs.map((job) => this.attempt(transaction, job));
+      // Committing what was taken back would still write its pages: a plan changes no file.
+      if (jobs.every(({ dryRun }) => dryRun)) {
+        db.exec('ROLLBACK');
+        return outcomes;
+      }
       beforeCommit(transaction);
       this.statements.commit.run();
     } catch (error) {

@@ -57,6 +57,10 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return run.documents.apply(work.owner, work.binding);
     case 'DeleteBinding':
       return run.documents.delete({ kind: 'Binding', name: work.name }, { data: work.data });
+    case 'ApplyTask':
+      return run.documents.apply(work.owner, work.task);
+    case 'DeleteTask':
+      return run.documents.delete({ kind: 'Task', name: work.name });
     case 'CreateFolders':
       for (const folder of work.folders) await world.host.ensureFolder(folder, { mode: 0o755 });
       return;
@@ -101,6 +105,10 @@ async function remove(work: Work<'RemoveContainer'>, world: Writing, run: Run): 
     const message = `waits until nginx has let go of site/${work.afterSite}`;
     throw new ReconcileError('waiting', 'SiteNotGone', message);
   }
+  // They work in the App's folders.
+  const task = work.afterTasks?.find((name) => run.documents.exists({ kind: 'Task', name }));
+  if (task !== undefined)
+    throw new ReconcileError('waiting', 'TaskNotGone', `waits until task/${task} has ended`);
   await world.docker.stop(work.id, STOP_SECONDS).catch(ignoreNotFound);
   await world.docker.remove(work.id);
 }

@@ -38,6 +38,8 @@ export type AppWork =
   | { type: 'DeleteRecord'; name: string }
   | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
   | { type: 'DeleteBinding'; name: string; data: boolean }
+  | { type: 'ApplyTask'; owner: AppDocument; task: Manifest }
+  | { type: 'DeleteTask'; name: string }
   | { type: 'CreateFolders'; folders: readonly string[] }
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
@@ -47,7 +49,7 @@ export type AppWork =
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
   | { type: 'RestartContainer'; id: string; asked: string }
-  | { type: 'RemoveContainer'; id: string; afterSite?: string }
+  | { type: 'RemoveContainer'; id: string; afterSite?: string; afterTasks?: readonly string[] }
   | { type: 'RemoveVolumes'; names: readonly string[] }
   | { type: 'RenameContainer'; uid: string; hash: string; name: string }
   | { type: 'ReleaseAddress'; uid: string }
@@ -139,7 +141,8 @@ function stepsOf(want: AppWant, have: AppHave): AppStep[] {
     steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
-  steps.push(...applyBindings(want));
+  steps.push(...applyBindings(want), ...applyTasks(want));
+  steps.push(...deleteTasks(want, 'the App has it no more'));
   if (want.app.state === 'stopped')
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
@@ -294,6 +297,41 @@ function applyBindings(want: AppWant): AppStep[] {
       ),
     ];
   });
+}
+
+function applyTasks(want: AppWant): AppStep[] {
+  return want.tasks.tasks
+    .filter(({ found, differences }) => !found || differences.length > 0)
+    .map(({ manifest, found, differences }) => {
+      const { name } = manifest.metadata;
+      return step(
+        { type: 'ApplyTask', owner: want.document, task: manifest },
+        {
+          target: `task/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'make'} the task ${String(manifest.spec?.['task'])}`,
+          because: differences.flatMap((one) => because(want, `task.${one.field}`, one.found, one.wanted)),
+          child: { apply: manifest },
+        },
+      );
+    });
+}
+
+function deleteTasks(want: AppWant, cause: string): AppStep[] {
+  return want.tasks.unwanted
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map(({ metadata: { name } }) =>
+      step(
+        { type: 'DeleteTask', name },
+        {
+          target: `task/${name}`,
+          action: 'delete',
+          message: 'run it no more, and remove what it left',
+          because: because(want, 'task', name, null, cause),
+          child: { delete: { kind: 'Task', name } },
+        },
+      ),
+    );
 }
 
 function deleteBindings(want: AppWant, cause: string): AppStep[] {
@@ -686,13 +724,15 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
+  steps.push(...deleteTasks(want, cause));
+  const afterTasks = want.tasks.owned.map((task) => task.metadata.name);
   steps.push(...deleteRecords(want, cause));
   for (const container of have.containers) {
     const message = 'stop and remove the container';
     const target = `container/${container.id.slice(0, 12)}`;
     steps.push(
       step(
-        { type: 'RemoveContainer', id: container.id, afterSite: name },
+        { type: 'RemoveContainer', id: container.id, afterSite: name, afterTasks },
         {
           target,
           action: 'delete',

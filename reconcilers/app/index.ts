@@ -22,7 +22,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   // nginx is reloaded once.
   parallelism: 256,
   finalizer: APP_FINALIZER,
-  watches: ['App', 'Site', 'Binding', 'Secret', 'Platform', 'Domain', 'DNSRecord'],
+  watches: ['App', 'Site', 'Binding', 'Task', 'Secret', 'Platform', 'Domain', 'DNSRecord'],
   key: ({ metadata }) => metadata.name,
   wakes,
   want: appWant,
@@ -51,6 +51,8 @@ function wakes(changed: Document, view: View): readonly string[] {
   if (kind === 'DNSRecord')
     return (metadata.ownerReferences ?? []).filter((owner) => owner.kind === 'App').map(({ name }) => name);
   if (kind === 'Binding') return [String(changed.spec['app'])];
+  // How it runs is no business of the App's; that it is gone is what a deletion waits for.
+  if (kind === 'Task') return view.get('Task', metadata.name) ? [] : [String(changed.spec['app'])];
   const apps = view.list('App');
   const waiting = (document: Document) => isWaiting(document);
   if (kind === 'App')

@@ -14,6 +14,7 @@ import { isDiskCritical } from '../platform/pressure.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
 import { type NamesWant, namesWant } from './records.ts';
+import { type TasksWant, tasksWant } from './tasks.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -33,6 +34,7 @@ export interface AppWant {
   dns: readonly string[];
   env: Record<string, string>;
   addons: AddonsWant;
+  tasks: TasksWant;
   /** Its names in DNS. */
   names: NamesWant;
   /**
@@ -96,6 +98,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
     env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
     addons,
+    tasks: tasksWant(document, app, view),
     names: namesWant(document, app, host, view),
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(

@@ -64,7 +64,7 @@ export async function find(
 ): Promise<ContainerSummary> {
   const found = (await ofDocument(uid, world))
     .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
-    .sort((a, b) => b.createdAt - a.createdAt)[0];
+    .sort(newestFirst)[0];
   if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
   return found;
 }
@@ -184,4 +184,9 @@ export async function proveContainer(
 
 export function isGone(error: unknown): error is DriverError {
   return error instanceof DriverError && error.code === 'notFound';
+}
+
+/** Of two that were made in the same second, the one that has not run yet. */
+function newestFirst(a: ContainerSummary, b: ContainerSummary): number {
+  return b.createdAt - a.createdAt || Number(b.state === 'created') - Number(a.state === 'created');
 }

@@ -6,6 +6,7 @@ import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
@@ -16,6 +17,7 @@ import type { Listener } from '../../reconcilers/drivers/host/index.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
+import { databasesIn } from '../support/databases.ts';
 import { IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
@@ -30,6 +32,7 @@ export interface World extends Drivers {
   readonly firewall: FakeFirewall;
   readonly dns: FakeDns;
   readonly address: FakeAddress;
+  readonly databases: FakeDatabases;
 }
 
 /** All of them: the compiler asks for the one that is missing. */
@@ -43,6 +46,7 @@ const DRIVERS: { readonly [name in keyof Drivers]: true } = {
   lookup: true,
   address: true,
   firewall: true,
+  databases: true,
 };
 export const DRIVER_NAMES = Object.keys(DRIVERS) as (keyof Drivers)[];
 
@@ -67,7 +71,8 @@ export function makeWorld(clock: VirtualClock): World {
   const dns = createFakeDns();
   const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
   const authority = createFakeAuthority({ clock, nginx });
-  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority };
+  const databases = databasesIn({ docker, host, clock });
+  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority, databases };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

@@ -60,6 +60,7 @@ export function makeWant(change: WantChange = {}): AppWant {
     dns: [],
     env: { CLOUDRON: '1' },
     addons: { bindings: [], unwanted: [], env: {}, hosts: {} },
+    tasks: { tasks: [], unwanted: [], owned: [] },
     asked: 'asked',
     names: { records: [], children: [], left: [], elsewhere: [], addresses: [], notes: [] },
     site: makeDocument('Site', 'hello', siteSpec(host, app)),

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { startApi } from '../../controller/api/start.ts';
 import { main } from '../../controller/cli/main.ts';
-import { type Core, startCore } from '../../controller/core.ts';
+import { type Core, type Drivers, startCore } from '../../controller/core.ts';
 import { engineAccess } from '../../controller/engine-access.ts';
 import { type Log, type LogFields, silentLog } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
@@ -16,6 +16,7 @@ import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
@@ -27,6 +28,7 @@ import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
 import { noPods } from './api-server.ts';
 import { VirtualClock } from './clock.ts';
+import { databasesIn } from './databases.ts';
 
 const ROOT: Author = { user: 'root', via: 'cli' };
 const STATE = '/fake/state';
@@ -41,6 +43,7 @@ export interface FakeWorld {
   /** Zones at providers, and what name servers answer. */
   dns: FakeDns;
   address: FakeAddress;
+  databases: FakeDatabases;
 }
 
 export interface Happening {
@@ -80,7 +83,12 @@ export function appManifest(
 }
 
 export async function startController(
-  options: { world?: Partial<FakeWorld>; resyncSeconds?: number } = {},
+  options: {
+    world?: Partial<FakeWorld>;
+    resyncSeconds?: number;
+    /** Real ones in the place of fakes. */
+    drivers?: Partial<Drivers>;
+  } = {},
 ): Promise<RunningController> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-controller-'));
   const clock = options.world?.clock ?? new VirtualClock();
@@ -96,7 +104,8 @@ export async function startController(
   const dns = options.world?.dns ?? createFakeDns();
   const address = options.world?.address ?? createFakeAddress({ ipv4: '192.0.2.1' });
   const firewall = createFakeFirewall();
-  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address };
+  const databases = databasesIn({ docker, host, clock });
+  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address, databases };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
   const write = (message: string, fields: LogFields = {}) => void logged.push({ message, fields });
@@ -105,7 +114,19 @@ export async function startController(
   const open = async (version: string) => {
     const store = openStore({ folder: join(folder, 'store'), clock, kinds, validate, log });
     const authority = createFakeAuthority({ clock, nginx });
-    const drivers = { docker, nginx, host, probe, authority, firewall, dns, lookup: dns, address };
+    const drivers = {
+      docker,
+      nginx,
+      host,
+      probe,
+      authority,
+      firewall,
+      dns,
+      lookup: dns,
+      address,
+      databases,
+      ...options.drivers,
+    };
     const { resyncSeconds } = options;
     const core = await startCore({
       store,

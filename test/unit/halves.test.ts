@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createAddress } from '../../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
+import { createDatabases } from '../../reconcilers/drivers/database/databases.ts';
 import { createLookup } from '../../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../../reconcilers/drivers/dns/zones.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
@@ -49,6 +50,13 @@ const whole = {
   }),
   history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
   firewall: createFirewall(),
+  databases: createDatabases({
+    clock,
+    exec: async () => {
+      throw new Error('nothing is run here');
+    },
+  }),
+  clock,
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */

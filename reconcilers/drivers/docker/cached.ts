@@ -29,6 +29,8 @@ export interface CachedDocker extends Docker {
    * when somebody else has asked for them again meanwhile.
    */
   looked(id: string, details?: ContainerDetails): void;
+  /** What was seen of this container is doubted: the next who asks looks at the engine's own answer. */
+  doubt(id: string): void;
   /**
    * What was heard of the containers of the document with this uid since one of them was last compared in full and fitted, in words:
    * "Docker told of die with exit code 137 and start, last at 2026-01-01T10:00:00.000Z". undefined: nothing.
@@ -304,8 +306,10 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
       if (!containers.holds(id, details)) return;
       looked.set(id, clock.monotonic());
       const uid = details?.labels[LABEL.uid];
-      if (uid !== undefined) heard.delete(uid);
+      // One that fits and does not run is not as wanted: how that came is still of interest.
+      if (uid !== undefined && details?.state === 'running') heard.delete(uid);
     },
+    doubt: (id) => containers.touch(id),
     heard(uid) {
       const known = heard.get(uid);
       if (!known) return undefined;

@@ -348,9 +348,11 @@ function createContainer(
 ): string {
   requireName('container', spec.name);
   if (!isOurs(spec.labels)) throw foreign(`container ${spec.name}, as it is wanted,`);
-  for (const { type, source } of spec.mounts) {
+  for (const { type, source, existing } of spec.mounts) {
     const left = type === 'volume' ? engine.volumes.get(source) : undefined;
     if (left && !isOurs(left.labels)) throw foreign(`volume ${source}`);
+    if (existing && !left) throw new DriverError('notFound', `volume ${source} is gone`);
+    if (existing) continue;
     if (left && left.labels[LABEL.uid] !== spec.labels[LABEL.uid]) {
       throw new DriverError('conflict', `volume ${source} belongs to another uid`);
     }

@@ -245,8 +245,9 @@ function strays({ world, store }: Simulation, apps: readonly Document[]): string
     .filter(({ labels }) => labels[LABEL.kind] === 'App' && !idle.has(labels[LABEL.uid] ?? ''))
     .filter(({ name }) => !world.docker.engine.volumeInUse(name))
     .map(({ name }) => `volume ${name} is used by no container`);
+  const taskUids = new Set(store?.list('Task').items.map(({ metadata }) => metadata.uid));
   const leases = [...(store?.leases.all('address') ?? [])]
-    .filter(([uid]) => !uids.has(uid))
+    .filter(([uid]) => !uids.has(uid) && !taskUids.has(uid))
     .map(([uid, address]) => `address ${address} is kept for ${uid}, which is gone`);
   return [...containers, ...volumes, ...leases];
 }

@@ -220,7 +220,7 @@ export const appPart: Part = {
     for (const port of [2222, 2223]) freePort(sim, port);
     for (const app of apps(sim)) {
       const { name } = app.metadata;
-      if (app.spec['suspend'] === true) patch(sim, name, { suspend: null });
+      if (app.spec['suspend'] === true) patchApp(sim, name, { suspend: null });
       if (app.metadata.deletionTimestamp) continue;
       if (RETRY_REASONS.has(condition(app, 'Ready')?.reason ?? '')) annotate(sim, app, ANNOTATION.retriedAt);
     }
@@ -248,7 +248,7 @@ function anyApp(sim: Simulation, random: Random): Document | undefined {
   return all.length > 0 ? random.pick(all) : undefined;
 }
 
-function patch(sim: Simulation, name: string, spec: Record<string, unknown>): void {
+export function patchApp(sim: Simulation, name: string, spec: Record<string, unknown>): void {
   const reference = { kind: 'App', name };
   sim.people(`patch app/${name} ${Object.keys(spec).join(' ')}`, [
     { verb: 'patch', reference, type: 'merge', patch: { spec } as never },
@@ -274,7 +274,7 @@ function edit(
     weight,
     act(sim, random) {
       const app = anyApp(sim, random);
-      if (app) patch(sim, app.metadata.name, change(random, app.metadata.name));
+      if (app) patchApp(sim, app.metadata.name, change(random, app.metadata.name));
     },
   };
 }

@@ -4,8 +4,9 @@ import type { Part } from './part.ts';
 import { platformPart } from './platform.ts';
 import { secretPart } from './secret.ts';
 import { sitePart } from './site.ts';
+import { taskPart } from './task.ts';
 
-export const parts: readonly Part[] = [platformPart, appPart, secretPart, sitePart];
+export const parts: readonly Part[] = [platformPart, appPart, secretPart, sitePart, taskPart];
 
 /** Kinds that the simulation does not concern, and why. */
 export const WITHOUT_PART: Readonly<Record<string, string>> = {
