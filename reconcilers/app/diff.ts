@@ -624,7 +624,9 @@ function networkDrift(
 ): { found: string } | undefined {
   if (container.state !== 'running' || !network) return undefined;
   const found = container.addresses[network.name];
-  return found === have.address ? undefined : { found: found ?? 'not connected' };
+  // Connected, with an address on its way: so a container looks for a moment while somebody restarts it.
+  const isOnItsWay = found === '';
+  return isOnItsWay || found === have.address ? undefined : { found: found ?? 'not connected' };
 }
 
 function causeOfOther(

@@ -129,6 +129,11 @@ const rows: Row[] = [
     steps: ['SetRestartPolicy'],
   },
   {
+    name: 'a container whose address is on its way, as while somebody restarts it, is left alone',
+    have: (have) => ({ ...have, containers: [makeContainer(have, { addresses: { holdfast: '' } })] }),
+    steps: [],
+  },
+  {
     name: 'a container that lost its network is replaced',
     have: (have) => ({ ...have, containers: [makeContainer(have, { addresses: {} })] }),
     steps: ['CreateContainer', 'SwitchContainer', 'RemoveContainer', 'RenameContainer'],
