@@ -3,8 +3,10 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
+import { addonReconciler } from '../reconcilers/addon/index.ts';
 import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { bindingReconciler } from '../reconcilers/binding/index.ts';
 import { certificateReconciler } from '../reconcilers/certificate/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
@@ -12,10 +14,12 @@ import type { Acme } from '../reconcilers/drivers/acme/index.ts';
 import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
 import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
+import type { Databases } from '../reconcilers/drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
@@ -52,6 +56,7 @@ export interface Drivers {
   lookup: LookupReading;
   address: AddressReading;
   firewall: Firewall;
+  databases: Databases;
 }
 
 export interface CoreOptions {
@@ -79,6 +84,8 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
   anyReconciler(certificateReconciler),
+  anyReconciler(addonReconciler),
+  anyReconciler(bindingReconciler),
   anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
@@ -113,6 +120,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     health.monitor.close();
     world.disk.monitor.close();
     await engine.stop();
+    await options.drivers.databases.close();
   };
   try {
     await ensurePlatform(store);
@@ -159,7 +167,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall, dns, lookup, address, acme, caa } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases, acme, caa } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -186,7 +194,7 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
-  const looking = { nginx, host, authority, firewall, dns, lookup, address, acme, caa };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, acme, caa, clock };
   const whole = {
     ...looking,
     settings,
@@ -195,9 +203,15 @@ function buildWorld(options: CoreOptions) {
     leases,
     disk: disk.monitor,
     history: historyOf(store),
-    clock,
   };
-  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
+  const writing: Writing = {
+    ...looking,
+    settings,
+    docker,
+    leases,
+    probe,
+    startTurns: createSemaphore(1),
+  };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -251,10 +265,11 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
-    if (labels[LABEL.kind] === 'Task' && name !== undefined) engine.wake('Task', name);
+    const kind = labels[LABEL.kind];
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+      engine.wake(kind, name);
     // Volumes of the App's may have been kept for it.
-    if (labels[LABEL.kind] === 'Task' && action === 'destroy') {
+    if (kind === 'Task' && action === 'destroy') {
       const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
       if (app) engine.wake('App', app.metadata.name);
     }

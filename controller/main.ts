@@ -9,6 +9,7 @@ import { createAcme } from '../reconcilers/drivers/acme/client.ts';
 import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
 import { createCaa } from '../reconcilers/drivers/caa/resolver.ts';
+import { createDatabases } from '../reconcilers/drivers/database/databases.ts';
 import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
@@ -140,8 +141,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: nginxSupervisor,
   });
+  const docker = createDocker({ clock, log, ...dockerOptions });
   return {
-    docker: createDocker({ clock, log, ...dockerOptions }),
+    docker,
     nginx,
     host: createHost({ stateFolder }),
     authority: createAuthority({
@@ -157,6 +159,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     lookup: createLookup({ clock }),
     address: createAddress({ clock }),
     firewall: createFirewall(),
+    databases: createDatabases({ clock, exec: docker.exec }),
   };
 }
 

@@ -35,6 +35,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       hasAppArmorProfile: true,
       hasAppArmor: true,
       folderExists: true,
+      foldersIn: true,
+      readFile: true,
       room: true,
       sizesIn: true,
       pulledImages: true,
@@ -51,6 +53,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     disk: { disks: true, largest: true },
     history: { specs: true },
     firewall: { state: true },
+    databases: { version: true, accounts: true, databases: true, contents: true },
   };
 
 export class WritingRefusedError extends Error {

@@ -8,8 +8,10 @@ import type { HealthReading } from './app/health.ts';
 import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
 import type { AddressReading } from './drivers/address/index.ts';
 import type { CaaReading } from './drivers/caa/index.ts';
+import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
@@ -91,7 +93,7 @@ export interface Reading {
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
-  /** Schedules are looked at against the time. */
+  readonly databases: DatabaseReading;
 }
 
 export interface Writing {
@@ -105,6 +107,9 @@ export interface Writing {
   readonly caa: CaaReading;
   readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
+  readonly databases: DatabaseReading & DatabaseWriting;
+  /** Databases start one after another: who starts one holds it until that answers. */
+  readonly startTurns: Semaphore;
   readonly probe: Probe;
   readonly clock: Clock;
 }

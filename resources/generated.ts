@@ -1235,10 +1235,6 @@ export interface BindingStatus {
    */
   credential?: string;
   /**
-   * Since when the database was kept before this Binding took it over.
-   */
-  adopted?: string;
-  /**
    * The rotation that was last done (annotation holdfast.dev/rotatedAt).
    */
   rotatedAt?: string;

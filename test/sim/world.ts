@@ -8,6 +8,7 @@ import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
 import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
@@ -18,6 +19,7 @@ import type { Listener } from '../../reconcilers/drivers/host/index.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
+import { databasesIn } from '../support/databases.ts';
 import { IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
@@ -33,6 +35,7 @@ export interface World extends Drivers {
   readonly firewall: FakeFirewall;
   readonly dns: FakeDns;
   readonly address: FakeAddress;
+  readonly databases: FakeDatabases;
 }
 
 /** All of them: the compiler asks for the one that is missing. */
@@ -48,6 +51,7 @@ const DRIVERS: { readonly [name in keyof Drivers]: true } = {
   lookup: true,
   address: true,
   firewall: true,
+  databases: true,
 };
 export const DRIVER_NAMES = Object.keys(DRIVERS) as (keyof Drivers)[];
 
@@ -75,7 +79,21 @@ export function makeWorld(clock: VirtualClock): World {
   // What it looks for is found: which records are there, and which sites, the other invariants tell.
   const acme = new FakeAcme({ clock, look: () => true });
   const caa = new FakeCaa();
-  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority, acme, caa };
+  const databases = databasesIn({ docker, host, clock });
+  const world = {
+    clock,
+    docker,
+    nginx,
+    host,
+    firewall,
+    dns,
+    lookup: dns,
+    address,
+    authority,
+    databases,
+    acme,
+    caa,
+  };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

@@ -18,6 +18,7 @@ import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
 import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
@@ -29,6 +30,7 @@ import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
 import { noPods } from './api-server.ts';
 import { VirtualClock } from './clock.ts';
+import { databasesIn } from './databases.ts';
 
 const ROOT: Author = { user: 'root', via: 'cli' };
 const STATE = '/fake/state';
@@ -43,6 +45,7 @@ export interface FakeWorld {
   /** Zones at providers, and what name servers answer. */
   dns: FakeDns;
   address: FakeAddress;
+  databases: FakeDatabases;
 }
 
 export interface Happening {
@@ -105,7 +108,8 @@ export async function startController(
   const firewall = createFakeFirewall();
   const acme = new FakeAcme({ clock, look: () => true });
   const caa = new FakeCaa();
-  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address };
+  const databases = databasesIn({ docker, host, clock });
+  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address, databases };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
   const write = (message: string, fields: LogFields = {}) => void logged.push({ message, fields });
@@ -121,9 +125,12 @@ export async function startController(
       probe,
       authority,
       firewall,
+      acme,
+      caa,
       dns,
       lookup: dns,
       address,
+      databases,
       ...options.drivers,
     };
     const { resyncSeconds } = options;

@@ -6,6 +6,7 @@ import { createAcme } from '../../reconcilers/drivers/acme/client.ts';
 import { createAddress } from '../../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { createCaa } from '../../reconcilers/drivers/caa/resolver.ts';
+import { createDatabases } from '../../reconcilers/drivers/database/databases.ts';
 import { createLookup } from '../../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../../reconcilers/drivers/dns/zones.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
@@ -54,6 +55,12 @@ const whole = {
   }),
   history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
   firewall: createFirewall(),
+  databases: createDatabases({
+    clock,
+    exec: async () => {
+      throw new Error('nothing is run here');
+    },
+  }),
 } satisfies Reading & Partial<Writing>;
 
 /** There is nothing in them to change. */
