@@ -1,6 +1,10 @@
 /** Key: a private key that the platform made for itself. Sealed in the store like a Secret, and never a person's work. */
 import { AGE } from './columns.ts';
+import type { Document } from './document.ts';
+import type { KeySpec, KeyStatus } from './generated.ts';
 import type { KindDefinition } from './kind.ts';
+
+export type Key = Document<KeySpec, KeyStatus>;
 
 export const keyKind: KindDefinition = {
   kind: 'Key',

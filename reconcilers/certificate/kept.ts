@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { API_VERSION, type Document, type Manifest } from '../../resources/document.ts';
-import type { KeySpec } from '../../resources/generated.ts';
+import type { Key } from '../../resources/key.ts';
 import type { Pair } from './pem.ts';
 
 /** Why the last order failed, and until when there is no other. Times are RFC 3339. */
@@ -51,7 +51,7 @@ export function readKept(key: Document | undefined): Kept {
   if (!key) return NOTHING;
   const known = read.get(key.spec);
   if (known) return known;
-  const kept = parse((key.spec as unknown as KeySpec).stringData);
+  const kept = parse((key as unknown as Key).spec.stringData);
   read.set(key.spec, kept);
   return kept;
 }
@@ -110,5 +110,5 @@ export function accountManifest(name: string, key: string): Manifest {
 
 /** PEM of an account's key. */
 export function accountKey(key: Document | undefined): string | undefined {
-  return key && (key.spec as unknown as KeySpec).stringData['account.key'];
+  return key && (key as unknown as Key).spec.stringData['account.key'];
 }
