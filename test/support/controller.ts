@@ -125,11 +125,11 @@ export async function startController(
       probe,
       authority,
       firewall,
+      acme,
+      caa,
       dns,
       lookup: dns,
       address,
-      acme,
-      caa,
       databases,
       ...options.drivers,
     };
