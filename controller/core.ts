@@ -3,12 +3,20 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
-import { HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
+import { addonReconciler } from '../reconcilers/addon/index.ts';
+import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { bindingReconciler } from '../reconcilers/binding/index.ts';
+import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
+import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { Databases } from '../reconcilers/drivers/database/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
@@ -19,6 +27,7 @@ import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';
 import { platformReconciler } from '../reconcilers/platform/index.ts';
 import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
+import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -38,7 +47,11 @@ export interface Drivers {
   host: Host;
   authority: Authority;
   probe: Probe;
+  dns: DnsReading & DnsWriting;
+  lookup: LookupReading;
+  address: AddressReading;
   firewall: Firewall;
+  databases: Databases;
 }
 
 export interface CoreOptions {
@@ -65,7 +78,14 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(addonReconciler),
+  anyReconciler(bindingReconciler),
+  anyReconciler(taskReconciler),
+  anyReconciler(domainReconciler),
+  anyReconciler(dnsRecordReconciler),
 ];
+
+const PLATFORM_RETRY_MILLISECONDS = 5_000;
 
 /** Builds everything, and runs when it answers. */
 export async function startCore(options: CoreOptions): Promise<Core> {
@@ -94,10 +114,11 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     health.monitor.close();
     world.disk.monitor.close();
     await engine.stop();
+    await options.drivers.databases.close();
   };
   try {
     await ensurePlatform(store);
-    keepPlatform(store, log);
+    keepPlatform(options, shutdown.signal);
     await options.drivers.authority.ensure();
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
@@ -140,14 +161,17 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({
       probe,
       clock,
-      settings: () => healthSettings(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      settings: () => {
+        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        return { ...healthSettings(spec), edge: edgeOf(spec) };
+      },
       onChange: (app) => health.onChange(app),
     }),
   };
@@ -164,19 +188,24 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, clock };
   const whole = {
+    ...looking,
     settings,
     docker,
-    nginx,
-    host,
     health: health.monitor,
     leases,
-    authority,
-    firewall,
     disk: disk.monitor,
     history: historyOf(store),
   };
-  const writing: Writing = { settings, docker, nginx, host, leases, authority, firewall, probe, clock };
+  const writing: Writing = {
+    ...looking,
+    settings,
+    docker,
+    leases,
+    probe,
+    startTurns: createSemaphore(1),
+  };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -200,14 +229,20 @@ async function ensurePlatform(store: Store): Promise<void> {
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
-/** Deleting it gives back the defaults: without one, no App has a network. */
-function keepPlatform(store: Store, log: Log): void {
+/** Deleting it gives back the defaults: without one, no App has a network. Tried until it is there: a disk may be full just then. */
+function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): void {
+  const keep = () => {
+    if (signal.aborted) return;
+    ensurePlatform(store).catch((error: unknown) => {
+      log.warn('no platform yet', { error: String(error) });
+      clock.after(PLATFORM_RETRY_MILLISECONDS, keep);
+    });
+  };
   store.watch({
     kind: 'Platform',
     fromVersion: store.version,
     onChange({ type }) {
-      if (type !== 'DELETED') return;
-      ensurePlatform(store).catch((error: unknown) => log.error('no platform', { error: String(error) }));
+      if (type === 'DELETED') keep();
     },
   });
 }
@@ -224,7 +259,14 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
+    const kind = labels[LABEL.kind];
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+      engine.wake(kind, name);
+    // Volumes of the App's may have been kept for it.
+    if (kind === 'Task' && action === 'destroy') {
+      const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
+      if (app) engine.wake('App', app.metadata.name);
+    }
   });
   const follower = {
     onEvent: () => undefined,
@@ -240,6 +282,15 @@ function followWorld(
   docker.follow(follower, signal).catch(ended('Docker'));
   nginx.follow(() => engine.wake('Site', 'nginx'), signal).catch(ended('nginx'));
   const follow = (app: Document, gone = false) => health.monitor.follow(app, gone);
+  // A site that nginx has taken up, or let go of, is asked for at once.
+  store.watch({
+    kind: 'Site',
+    fromVersion: store.version,
+    onChange: ({ document }) => {
+      for (const { kind, uid } of document.metadata.ownerReferences ?? [])
+        if (kind === 'App') health.monitor.askSoon(uid);
+    },
+  });
   store.watch({
     kind: 'App',
     fromVersion: store.version,

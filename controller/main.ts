@@ -5,15 +5,18 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createDatabases } from '../reconcilers/drivers/database/databases.ts';
+import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
+import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
-import { LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
+import { DriverFigures, measureDrivers } from '../reconcilers/drivers/measure.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
-import { classifyFailure } from '../reconcilers/failure.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
 import type { Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
@@ -26,11 +29,11 @@ import { HttpsApi, type HttpsSettings } from './api/https.ts';
 import { startApi } from './api/start.ts';
 import { apiCertificate } from './api-certificate.ts';
 import type { Clock } from './clock.ts';
-import { timestamp } from './clock.ts';
+import { containerAccess, podAccess } from './container-access.ts';
 import { type Drivers, startCore } from './core.ts';
 import { doctorChecks, readinessChecks } from './doctor.ts';
 import type { Engine } from './engine/engine.ts';
-import { makePlan } from './engine/plan.ts';
+import { engineAccess } from './engine-access.ts';
 import type { Log } from './log.ts';
 import { controllerMetrics } from './metrics.ts';
 import { watchDirectory } from './sources/directory.ts';
@@ -66,9 +69,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const store = openStore({ folder: join(stateFolder, 'store'), clock, kinds, validate, log });
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
   try {
-    const drivers = realDrivers(options);
+    const figures = new DriverFigures();
+    const drivers = measureDrivers(realDrivers(options), figures, clock);
     const core = await startCore({ ...options, store, drivers });
-    const { engine, reading, reconcilers, docker } = core;
+    const { engine, reading, docker } = core;
     closers.push(() => core.stop());
     const source = await startSource(options, store);
     closers.push(() => source.close());
@@ -81,12 +85,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
       log,
       clock,
       containers: containerAccess(docker),
+      pods: podAccess(docker, hostname()),
       ready: () => readinessChecks(store, docker),
       metrics: () =>
         controllerMetrics(
           engine,
           store,
           kinds.map(({ kind }) => kind),
+          figures,
         ),
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       doctor: () =>
@@ -97,19 +103,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
           authority: drivers.authority,
           https: () => https.state(),
         }),
-      plan: (documents, deletions, author) =>
-        makePlan({
-          dryRun: (writes, by) => store.write(writes, by, { dryRun: true }),
-          view: engine.view,
-          reading,
-          reconcilers,
-          classify: classifyFailure,
-          author,
-          now: timestamp(clock),
-          documents,
-          deletions,
-          manager: 'holdfast',
-        }),
+      ...engineAccess({ core, store, clock }),
     };
     const https = new HttpsApi({ ...dependencies, certificate });
     closers.push(() => https.close());
@@ -151,8 +145,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: nginxSupervisor,
   });
+  const docker = createDocker({ clock, log, ...dockerOptions });
   return {
-    docker: createDocker({ clock, log, ...dockerOptions }),
+    docker,
     nginx,
     host: createHost({ stateFolder }),
     authority: createAuthority({
@@ -162,7 +157,11 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       hostname: hostname(),
     }),
     probe: createProbe({ clock }),
+    dns: createDns({ clock }),
+    lookup: createLookup({ clock }),
+    address: createAddress({ clock }),
     firewall: createFirewall(),
+    databases: createDatabases({ clock, exec: docker.exec }),
   };
 }
 
@@ -203,24 +202,4 @@ async function startSource({ configFolder, clock, log }: ControllerOptions, stor
       };
     },
   });
-}
-
-/** The container of an App that a person means: the one that runs, else the newest. */
-function containerAccess(docker: CachedDocker): ApiDependencies['containers'] {
-  const find = async (app: Document) => {
-    const ours = (await docker.containers())
-      .filter(({ labels }) => labels[LABEL.uid] === app.metadata.uid)
-      .sort(
-        (a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.createdAt - a.createdAt,
-      );
-    const [container] = ours;
-    if (container) return container;
-    throw Object.assign(new Error(`app/${app.metadata.name} has no container yet`), { code: 'notFound' });
-  };
-  return {
-    async *logs(app, options) {
-      yield* docker.logs((await find(app)).id, options);
-    },
-    exec: async (app, options) => docker.exec((await find(app)).id, options),
-  };
 }

@@ -1,4 +1,5 @@
-/** What /metrics tells of queues, reconciles and the store. Part of the wiring: called by main.ts, reads only. */
+/** What /metrics tells of queues, reconciles, drivers and the store. Part of the wiring: called by main.ts, reads only. */
+import type { DriverFigures, VerbFigures } from '../reconcilers/drivers/measure.ts';
 import type { Metric } from './api/dependencies.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
 
@@ -10,7 +11,12 @@ interface Measured {
   readonly counts: ReadonlyMap<string, number>;
 }
 
-export function controllerMetrics(engine: Measured, store: SqliteStore, kinds: readonly string[]): Metric[] {
+export function controllerMetrics(
+  engine: Measured,
+  store: SqliteStore,
+  kinds: readonly string[],
+  figures: DriverFigures,
+): Metric[] {
   const { version, databaseBytes, walBytes, freeBytes, reserve } = store.health();
   const running = new Map<string, number>();
   for (const { kind } of engine.operations()) running.set(kind, (running.get(kind) ?? 0) + 1);
@@ -26,6 +32,7 @@ export function controllerMetrics(engine: Measured, store: SqliteStore, kinds: r
         return { labels: { kind, outcome }, value };
       }),
     },
+    ...driverMetrics(figures.all()),
     gauge(
       'holdfast_documents',
       'Documents in the store.',
@@ -36,6 +43,28 @@ export function controllerMetrics(engine: Measured, store: SqliteStore, kinds: r
     gauge('holdfast_store_wal_bytes', 'Size of the write-ahead log.', one(walBytes)),
     gauge('holdfast_store_free_bytes', 'Room on the disk of the store.', one(freeBytes)),
     gauge('holdfast_store_reserve', '1 while room is held for a full disk.', one(reserve ? 1 : 0)),
+  ];
+}
+
+function driverMetrics(figures: readonly Readonly<VerbFigures>[]): Metric[] {
+  const samples = (value: (of: Readonly<VerbFigures>) => number): Metric['samples'] =>
+    figures.map((of) => ({ labels: { driver: of.driver, verb: of.verb }, value: value(of) }));
+  const counter = (name: string, help: string, value: (of: Readonly<VerbFigures>) => number): Metric => ({
+    name,
+    help,
+    type: 'counter',
+    samples: samples(value),
+  });
+  return [
+    counter('holdfast_driver_calls_total', 'Calls to the outside world.', ({ calls }) => calls),
+    counter('holdfast_driver_errors_total', 'Calls that failed.', ({ errors }) => errors),
+    counter('holdfast_driver_seconds_total', 'Time in calls that ended.', ({ seconds }) => seconds),
+    counter('holdfast_driver_ended_total', 'Calls that the time is of.', ({ ended }) => ended),
+    gauge(
+      'holdfast_driver_running',
+      'Calls that have not ended yet.',
+      samples(({ running }) => running),
+    ),
   ];
 }
 

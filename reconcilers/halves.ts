@@ -23,6 +23,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       usage: true,
       logs: true,
       needsLook: true,
+      heard: true,
+      doubt: true,
       looked: true,
     },
     nginx: { state: true, folder: true, certificates: true },
@@ -33,6 +35,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       hasAppArmorProfile: true,
       hasAppArmor: true,
       folderExists: true,
+      foldersIn: true,
+      readFile: true,
       room: true,
       sizesIn: true,
       pulledImages: true,
@@ -40,9 +44,14 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
+    dns: { zone: true, records: true, refusal: true },
+    lookup: { delegation: true, ask: true, leadsTo: true, lookup: true },
+    address: { find: true },
     disk: { disks: true, largest: true },
     history: { specs: true },
     firewall: { state: true },
+    databases: { version: true, accounts: true, databases: true, contents: true },
+    clock: { now: true },
   };
 
 export class WritingRefusedError extends Error {
@@ -65,8 +74,8 @@ export function readingHalf(world: Reading): Reading {
 
 /** For plans: what they look at is not noted as looked at, since they compare it with what is not wanted yet. */
 export function planningHalf(world: Reading): Reading {
-  const { needsLook, looked: _noted, ...docker } = world.docker;
-  return readingHalf({ ...world, docker: { ...docker, needsLook, looked: () => undefined } });
+  const untold = { looked: () => undefined, doubt: () => undefined };
+  return readingHalf({ ...world, docker: { ...world.docker, ...untold } });
 }
 
 function half(driver: string, whole: object, verbs: readonly string[]): object {

@@ -5,7 +5,11 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AddressReading } from './drivers/address/index.ts';
+import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
+import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
@@ -62,6 +66,10 @@ export interface HistoryReading {
 export interface DockerKnowledge extends DockerReading {
   /** An event said that its settings may have changed. */
   needsLook(id: string): boolean;
+  /** What was told of the containers of this document since they last fitted, in words. */
+  heard(uid: string): string | undefined;
+  /** It was looked at and does not fit: the next look is at the engine's own answer, which may be another by then. */
+  doubt(id: string): void;
   /** It was looked at and fits. */
   looked(id: string, details?: ContainerDetails): void;
 }
@@ -74,9 +82,15 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly dns: DnsReading;
+  readonly lookup: LookupReading;
+  readonly address: AddressReading;
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
+  readonly databases: DatabaseReading;
+  /** What time it is, for schedules and for what has an end. */
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 export interface Writing {
@@ -86,7 +100,11 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
+  readonly databases: DatabaseReading & DatabaseWriting;
+  /** Databases start one after another: who starts one holds it until that answers. */
+  readonly startTurns: Semaphore;
   readonly probe: Probe;
   readonly clock: Clock;
 }

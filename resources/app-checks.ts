@@ -3,6 +3,7 @@ import { imageProblem } from './image.ts';
 import type { FieldProblem } from './kind.ts';
 import { memoryProblem } from './memory.ts';
 import { nearest } from './near.ts';
+import { scheduleProblem } from './schedule.ts';
 import { at, entriesOf, escapePointer, isRecord, listOf } from './unknown.ts';
 import { normalVolumePath } from './volume.ts';
 
@@ -23,6 +24,7 @@ export function checkApp(manifest: AppManifestToCheck): FieldProblem[] {
     ...checkSignOn(spec),
     ...checkEnv(spec),
     ...checkVolumes(spec),
+    ...checkTasks(spec),
     ...checkHosts(spec, manifest.metadata?.name),
   ];
 }
@@ -146,6 +148,28 @@ function checkVolumes(spec: Record<string, unknown>): FieldProblem[] {
     else if (seen.has(normal))
       problems.push({ pointer, message: `stands twice: ${normal} is a volume already` });
     seen.add(normal);
+  }
+  return problems;
+}
+
+/** A schedule that cron does not know, or a task of one's own that lacks one or has no command. */
+function checkTasks(spec: Record<string, unknown>): FieldProblem[] {
+  const packaged = at(spec, 'manifest', 'addons', 'scheduler');
+  const problems: FieldProblem[] = [];
+  const check = (pointer: string, task: unknown) => {
+    const schedule = at(task, 'schedule');
+    const problem = typeof schedule === 'string' ? scheduleProblem(schedule) : undefined;
+    if (problem !== undefined) problems.push({ pointer: `${pointer}/schedule`, message: problem });
+  };
+  for (const [name, task] of entriesOf(packaged))
+    check(`/spec/manifest/addons/scheduler/${escapePointer(name)}`, task);
+  for (const [name, task] of entriesOf(spec['tasks'])) {
+    const pointer = `/spec/tasks/${escapePointer(name)}`;
+    check(pointer, task);
+    if (at(packaged, name) !== undefined) continue;
+    for (const field of ['schedule', 'command'])
+      if (at(task, field) === undefined)
+        problems.push({ pointer, message: `must have ${field}: the package has no task ${name}` });
   }
   return problems;
 }

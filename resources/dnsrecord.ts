@@ -70,3 +70,23 @@ function documentName(ownerUid: string, name: string, type: RecordType): string 
   const readable = name.replace('*', 'any').replaceAll('_', '').slice(0, 200);
   return `${readable.replace(/^[-.]+|[-.]+$/g, '')}.${type.toLowerCase()}-${hash}`;
 }
+
+/** As much of a View as is needed. */
+interface RecordView {
+  list(kind: string): readonly Document[];
+  derived<T>(name: string, kinds: readonly string[], compute: (view: RecordView) => T): T;
+}
+
+/** Those of a Domain, by an index that is made once for all of them. */
+export function recordsOfDomain(view: RecordView, domain: string): readonly DnsRecord[] {
+  const index = view.derived('records by domain', ['DNSRecord#status'], (all) => {
+    const byDomain = new Map<string, DnsRecord[]>();
+    for (const record of all.list('DNSRecord') as readonly DnsRecord[]) {
+      const of = byDomain.get(record.spec.domain);
+      if (of) of.push(record);
+      else byDomain.set(record.spec.domain, [record]);
+    }
+    return byDomain;
+  });
+  return index.get(domain) ?? [];
+}

@@ -39,7 +39,6 @@ export const domainKind: KindDefinition = {
       description: 'Where the records of Apps lead to.',
     },
     { name: 'ZONE', value: 'status.zone', wide: true },
-    { name: 'RECORDS', value: 'status.records', wide: true },
     MESSAGE,
     AGE,
   ],

@@ -28,6 +28,15 @@ export interface ServerChoice {
   options: { multipleDatabases?: boolean };
 }
 
+/** A command that is run on a schedule. */
+export interface EffectiveTask {
+  name: string;
+  schedule: string;
+  command: string;
+  timeLimitSeconds: number;
+  suspend?: boolean;
+}
+
 export interface EffectiveApp {
   /** Shape of a package's manifest, also for a plain image. */
   manifest: AppManifest;
@@ -51,6 +60,8 @@ export interface EffectiveApp {
   location: string;
   domain: string;
   aliases: string[];
+  /** Records of its names that somebody else made are taken over. */
+  adopt: boolean;
   /** Empty: those of the Platform. */
   dns: string[];
   pidsLimit: number;
@@ -59,6 +70,8 @@ export interface EffectiveApp {
   /** Those of them that are accounts in servers. */
   servers: ServerChoice[];
   imagePullSecret: string | undefined;
+  /** Those of the package, as the App's own spec changes them, and those that it adds. */
+  tasks: EffectiveTask[];
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -86,6 +99,7 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     location: spec.location ?? name,
     domain: spec.domain ?? 'localhost',
     aliases: spec.aliases ?? [],
+    adopt: spec.adopt ?? false,
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,
     addons: addonNames(spec, manifest),
@@ -93,7 +107,20 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
       .filter(isServerType)
       .map((type) => serverChoice(type, spec, manifest, name)),
     imagePullSecret: spec.imagePullSecret,
+    tasks: tasksOf(spec, manifest),
   };
+}
+
+const DEFAULT_TASK_LIMIT = 3600;
+
+function tasksOf(spec: AppSpec, manifest: AppManifest): EffectiveTask[] {
+  const packaged = manifest.addons?.scheduler ?? {};
+  const names = [...new Set([...Object.keys(packaged), ...Object.keys(spec.tasks ?? {})])];
+  return names.map((name) => {
+    const { schedule = '', command = '', ...own } = { ...packaged[name], ...spec.tasks?.[name] };
+    const { timeLimitSeconds = DEFAULT_TASK_LIMIT, suspend } = own as Partial<EffectiveTask>;
+    return { name, schedule, command, timeLimitSeconds, ...(suspend === true ? { suspend } : {}) };
+  });
 }
 
 /** The manifest that a package of this image would have. Volumes are data folders, which is what localstorage gives. */

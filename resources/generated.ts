@@ -58,6 +58,17 @@ export interface PlatformSpec {
     dns?: string[];
   };
   /**
+   * How the platform itself looks things up in DNS.
+   */
+  dns?: {
+    /**
+     * Resolvers to ask for name servers, and for where aliases lead to. Default: those of the host.
+     *
+     * Items: An IP address, with :port where it is not 53; an IPv6 address with a port stands in brackets.
+     */
+    resolvers?: string[];
+  };
+  /**
    * How Apps are checked.
    */
   health?: {
@@ -125,6 +136,10 @@ export interface PlatformSpec {
    * Kinds for which nothing is changed for now: looked at and planned alone. "*" is all of them.
    */
   suspendKinds?: string[];
+  /**
+   * Timezone of the schedules of tasks, such as Europe/Berlin. Default UTC.
+   */
+  timezone?: string;
   /**
    * true: looked at and planned, but nothing is changed.
    */
@@ -562,9 +577,39 @@ export interface AppSpec {
    */
   domain?: string;
   /**
-   * More host names that show the App.
+   * More host names that show the App. Those in a Domain get records; the others are pointed here by you, as a CNAME of status.cnameTarget.
    */
   aliases?: string[];
+  /**
+   * Commands that run on a schedule, by name. For a package: what you decide otherwise about those of its addon scheduler; others of your own may stand beside them.
+   */
+  tasks?: {
+    /**
+     * One command.
+     */
+    [k: string]: {
+      /**
+       * Five fields of cron, such as 30 3 * * *, or @hourly, @daily, @weekly, @monthly, @yearly; in the timezone of the Platform.
+       */
+      schedule?: string;
+      /**
+       * Run with /bin/sh -c, in a container like the App's own.
+       */
+      command?: string;
+      /**
+       * A run that takes longer is ended. Default 3600.
+       */
+      timeLimitSeconds?: number;
+      /**
+       * true: it does not run.
+       */
+      suspend?: boolean;
+    };
+  };
+  /**
+   * true: a DNS record of its names that somebody else made is taken over. Default false: it is left alone, and told.
+   */
+  adopt?: boolean;
   /**
    * Public port for each of tcpPorts. One that is absent is off.
    */
@@ -725,6 +770,31 @@ export interface AppStatus {
    */
   fqdn?: string;
   /**
+   * What aliases in other people's domains must be a CNAME of.
+   */
+  cnameTarget?: string;
+  /**
+   * Where aliases in other people's domains lead to now.
+   *
+   * Items: One alias.
+   */
+  aliases?: {
+    /**
+     * The alias.
+     */
+    name?: string;
+    /**
+     * Names and addresses that it leads to.
+     *
+     * Items: A name or an address.
+     */
+    leadsTo?: string[];
+    /**
+     * Whether that is here.
+     */
+    here?: boolean;
+  }[];
+  /**
    * Where it answers.
    */
   url?: string;
@@ -810,6 +880,23 @@ export interface AppStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
+  };
+  /**
+   * The restart that is being done. Clocks may differ, so it is not the time that tells whether it happened.
+   */
+  restart?: {
+    /**
+     * The annotation that asks for it.
+     */
+    asked?: string;
+    /**
+     * When the container had been started before.
+     */
+    before?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).
@@ -1138,13 +1225,120 @@ export interface BindingStatus {
    */
   credential?: string;
   /**
-   * Since when the database was kept before this Binding took it over.
-   */
-  adopted?: string;
-  /**
    * The rotation that was last done (annotation holdfast.dev/rotatedAt).
    */
   rotatedAt?: string;
+}
+
+/**
+ * The command and its schedule.
+ */
+export interface TaskSpec {
+  /**
+   * Name of the App.
+   */
+  app: string;
+  /**
+   * Its name in the App's manifest, or in spec.tasks of the App.
+   */
+  task: string;
+  /**
+   * Five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly.
+   */
+  schedule: string;
+  /**
+   * Run with /bin/sh -c in a container of the App's image.
+   */
+  command: string;
+  /**
+   * A run that takes longer is ended.
+   */
+  timeLimitSeconds: number;
+  /**
+   * true: it does not run.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface TaskStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * Fixed address of its container on the platform's network.
+   */
+  address?: string;
+  /**
+   * The schedule and timezone that nextRunAt speaks of.
+   */
+  schedule?: string;
+  /**
+   * Since when it is this schedule: earlier times are not made up.
+   */
+  since?: string;
+  /**
+   * The last time of the schedule that was run, or passed by.
+   */
+  handledUntil?: string;
+  /**
+   * When it runs next.
+   */
+  nextRunAt?: string;
+  /**
+   * The newest run.
+   */
+  lastRun?: {
+    /**
+     * When it was to begin.
+     */
+    scheduledAt?: string;
+    /**
+     * When it began.
+     */
+    startedAt?: string;
+    /**
+     * When it ended.
+     */
+    finishedAt?: string;
+    /**
+     * running, succeeded (exit code 0), failed (another), timedOut (ended by the limit), stopped (ended with its App).
+     */
+    state?: 'running' | 'succeeded' | 'failed' | 'timedOut' | 'stopped';
+    /**
+     * What the command ended with.
+     */
+    exitCode?: number;
+    /**
+     * Id of its container.
+     */
+    container?: string;
+  };
+  /**
+   * The last time that it was passed by, and why.
+   */
+  skipped?: {
+    /**
+     * The time of the schedule.
+     */
+    at?: string;
+    /**
+     * Why.
+     */
+    reason?: string;
+  };
 }
 
 /**
@@ -1220,6 +1414,10 @@ export interface TokenSpec {
    * SHA-256 of the token, in hex.
    */
   hash: string;
+  /**
+   * true: secret values are shown in every answer, as Kubernetes shows them, so that `kubectl apply` and `kubectl diff` of a Secret see when nothing changed. Only with the scope admin. Default: false, they are hidden.
+   */
+  showSecrets?: boolean;
   /**
    * true: refused until it is taken off.
    */
@@ -1621,10 +1819,6 @@ export interface DomainStatus {
      */
     source?: string;
   };
-  /**
-   * How many records are kept in it.
-   */
-  records?: number;
 }
 
 /**

@@ -35,6 +35,8 @@ export const PATTERN_WORDS: Record<string, string> = {
   '^[^\\n\\r]*$': 'must be one line',
   '^(https?://[^\\s]+|dns:[^\\s@]+@[^\\s@]+)$':
     'must be a URL such as https://ip.example.net, or dns:NAME@SERVER',
+  '^([0-9.]+(:[0-9]{1,5})?|[0-9a-fA-F:.]+|\\[[0-9a-fA-F:.]+\\](:[0-9]{1,5})?)$':
+    'must be an IP address such as 192.0.2.53, with :port where it is not 53',
   '^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$':
     'must be a name in DNS: lower-case letters, digits, dashes and underscores, with dots between parts, * as its first part at most',
   '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',

@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
 import type { FieldProblem, KindDefinition } from './kind.ts';
 import { parseMemory } from './memory.ts';
+import { isTimezone } from './schedule.ts';
 import { at, listOf } from './unknown.ts';
 
 export const PLATFORM_NAME = 'platform';
@@ -53,6 +54,9 @@ function checkPlatform(manifest: { spec?: unknown }): FieldProblem[] {
   }
   for (const [index, window] of listOf(at(manifest.spec, 'maintenance', 'windows')).entries())
     problems.push(...windowProblems(window, `/spec/maintenance/windows/${index}`));
+  const timezone = at(manifest.spec, 'timezone');
+  if (typeof timezone === 'string' && !isTimezone(timezone))
+    problems.push({ pointer: '/spec/timezone', message: 'must be a timezone such as Europe/Berlin or UTC' });
   return problems;
 }
 
@@ -83,15 +87,6 @@ function windowProblems(window: unknown, pointer: string): FieldProblem[] {
   if (typeof duration === 'string' && minutesOf(duration) === 0)
     problems.push({ pointer: `${pointer}/duration`, message: 'must be longer than nothing, such as 2h' });
   return problems;
-}
-
-function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function opens(schedule: string): boolean {

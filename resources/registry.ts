@@ -13,6 +13,7 @@ import { platformKind } from './platform.ts';
 import { secretKind } from './secret.ts';
 import { siteKind } from './site.ts';
 import { sourceKind } from './source.ts';
+import { taskKind } from './task.ts';
 import { tokenKind } from './token.ts';
 
 export const kinds: readonly KindDefinition[] = [
@@ -20,6 +21,7 @@ export const kinds: readonly KindDefinition[] = [
   appKind,
   addonKind,
   bindingKind,
+  taskKind,
   secretKind,
   tokenKind,
   siteKind,

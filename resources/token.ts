@@ -30,8 +30,14 @@ export const tokenKind: KindDefinition = {
 /** An admin may make itself a token without limits, so limits on it would only look like some. */
 function checkToken(manifest: { spec?: unknown }): FieldProblem[] {
   const isAdmin = listOf(at(manifest.spec, 'scopes')).includes('admin');
-  if (!isAdmin || at(manifest.spec, 'kinds') === undefined) return [];
-  return [
-    { pointer: '/spec/kinds', message: 'cannot limit the scope admin; leave it out or take read or write' },
-  ];
+  const problems: FieldProblem[] = [];
+  if (isAdmin && at(manifest.spec, 'kinds') !== undefined) {
+    const message = 'cannot limit the scope admin; leave it out or take read or write';
+    problems.push({ pointer: '/spec/kinds', message });
+  }
+  if (!isAdmin && at(manifest.spec, 'showSecrets') === true) {
+    const message = 'takes the scope admin: only admins see secret values';
+    problems.push({ pointer: '/spec/showSecrets', message });
+  }
+  return problems;
 }

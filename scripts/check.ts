@@ -1,14 +1,17 @@
 /**
  * What no other tool checks: generated files are current, imports follow the arrows of the design, the engine and reconcilers take
- * time, chance and the world as arguments, and nothing imports in a circle. Part of `npm run check`; it changes nothing.
+ * time, chance and the world as arguments, every kind is simulated, and nothing imports in a circle. Part of `npm run check`; it changes nothing.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kinds } from '../resources/registry.ts';
+import { parts, WITHOUT_PART } from '../test/sim/parts/index.ts';
 import { checkArrows } from './check/arrows.ts';
 import { checkCycles } from './check/cycles.ts';
 import { checkPurity } from './check/purity.ts';
 import { type Problem, type Scanned, scan } from './check/scan.ts';
+import { checkSimulated } from './check/simulated.ts';
 import { generate } from './generate.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -51,6 +54,11 @@ const problems = [
   ...checkArrows(files),
   ...checkPurity(files),
   ...checkCycles(files),
+  ...checkSimulated(
+    kinds.map(({ kind }) => kind),
+    parts.map(({ kind }) => kind),
+    WITHOUT_PART,
+  ),
   ...(await checkGenerated()),
 ];
 for (const { file, line, message, remedy } of problems)

@@ -72,6 +72,8 @@ find_missing() {
   has docker-registry || need docker-registry 'is a registry to pull from'
   has openssl || need openssl 'looks at certificates'
   has pebble || need 'pebble|-' 'is an ACME authority to get certificates of'
+  has knotd || need 'knot|-' 'is a name server whose zones can be changed'
+  has kdig || need 'knot-dnsutils|-' 'asks name servers'
   has kubectl || ! has apt-get || need 'kubernetes-client|-' 'is a client of the API that others wrote'
 }
 
@@ -112,7 +114,7 @@ choose() {
 # fails on many machines without systemd, and the installation with it, so there it is started below.
 hold_services_back() {
   if [ -e $policy ] && ! grep -q "$policy_mark" $policy; then mv $policy $policy.before-holdfast; fi
-  if has_systemd; then held='nginx* | docker-registry*'; else held='*'; fi
+  if has_systemd; then held='nginx* | docker-registry* | knot*'; else held='*'; fi
   cat >$policy <<END
 #!/bin/sh
 # $policy_mark
@@ -190,6 +192,7 @@ END
   fi
   case $packages in *nginx*) disable_service nginx ;; esac
   case $packages in *docker-registry*) disable_service docker-registry ;; esac
+  case $packages in *knot*) disable_service knot ;; esac
   let_services_go
   if [ "$mode" = run ]; then
     mkdir -p "$state"

@@ -7,6 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { API_VERSION, type Manifest } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import type { FieldCause } from '../store/types.ts';
+import { decodeReview } from './review-protobuf.ts';
 import { refuse } from './status.ts';
 
 const JSON_TYPES = ['application/json'];
@@ -16,6 +17,9 @@ export const PATCH_TYPE = {
   merge: 'application/merge-patch+json',
   apply: 'application/apply-patch+yaml',
 } as const;
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+/** Only there is it taken. */
+const REVIEWS = /^\/apis\/auth[a-z]+[.]k8s[.]io\//;
 const PATCH_TYPES = Object.values(PATCH_TYPE);
 
 /** Nested deeper than this is refused: nothing that we know needs a third of it. */
@@ -34,9 +38,25 @@ export function addBodyParsers(server: FastifyInstance): void {
   add([...JSON_TYPES, PATCH_TYPE.json, PATCH_TYPE.merge], parseJson);
   // Apply patches may be JSON too, which is YAML.
   add([...YAML_TYPES, PATCH_TYPE.apply], parseYaml);
+  server.addContentTypeParser(PROTOBUF, { parseAs: 'buffer' }, (request, body, done) => {
+    try {
+      if (!REVIEWS.test(request.url)) throw refuse.mediaType([...JSON_TYPES, ...YAML_TYPES]);
+      done(null, parseReview(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
   server.addContentTypeParser('*', (request, _payload, done) => {
     done(refuse.mediaType(request.method === 'PATCH' ? PATCH_TYPES : [...JSON_TYPES, ...YAML_TYPES]));
   });
+}
+
+function parseReview(body: Buffer): unknown {
+  try {
+    return decodeReview(body);
+  } catch (error) {
+    throw refuse.badRequest(`the body is not a review in protobuf: ${(error as Error).message}`);
+  }
 }
 
 /** The media type alone, in lower case. */

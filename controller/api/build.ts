@@ -8,13 +8,15 @@ import fastify, {
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
+import { addReviewRoutes } from './access-reviews.ts';
 import { addBodyParsers } from './body.ts';
 import { addLogRoutes, CONTAINER_KIND } from './containers.ts';
 import type { Context } from './context.ts';
+import { addCoreRoutes, coreKinds } from './core-v1.ts';
 import { type ApiDependencies, LIMITS } from './dependencies.ts';
 import { addDiscoveryRoutes } from './discovery.ts';
 import { EventTexts } from './events.ts';
-import { addExecRoute } from './exec.ts';
+import { addExecRoute, execUpgrade } from './exec.ts';
 import { addHealthRoutes } from './health.ts';
 import { addHistoryRoutes } from './history.ts';
 import { type Admit, ROOT, remember, requireAccess, requireOpenSecrets } from './identity.ts';
@@ -24,6 +26,8 @@ import { addOperationRoutes } from './operations.ts';
 import { addResourceRoutes } from './resources.ts';
 import { refuse, toStatus } from './status.ts';
 import { OpenStreams } from './streams.ts';
+import { addUpgrades } from './upgrades.ts';
+import { addWorkRoutes } from './work.ts';
 
 /** Where the API listens: who asks there, and the certificate where it speaks TLS. */
 export interface Door {
@@ -70,14 +74,25 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
   addHealthRoutes(server, context);
   addOpenApiRoutes(server, context);
   addOperationRoutes(server, context);
+  addReviewRoutes(server, context);
+  addWorkRoutes(server, context);
   for (const definition of context.kinds) {
     addResourceRoutes(server, context, definition);
     addHistoryRoutes(server, context, definition);
     if (definition.kind !== CONTAINER_KIND) continue;
     addLogRoutes(server, context, definition);
-    addExecRoute(server, context, definition);
+    addExecRoute(server, definition);
   }
+  addViews(server, context);
   return server;
+}
+
+/** What shows what runs, and the sessions with it. */
+function addViews(server: FastifyInstance, context: Context): void {
+  const { apps, events } = coreKinds(context.kinds);
+  if (!apps) return;
+  const core = addCoreRoutes(server, context, { apps, events });
+  addUpgrades(server, context, [execUpgrade(context, apps), ...core]);
 }
 
 /** All listeners over one store count together. */

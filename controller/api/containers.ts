@@ -28,33 +28,48 @@ export function addLogRoutes(server: FastifyInstance, context: Context, definiti
   );
 }
 
-async function log(
+function log(
   context: Context,
   definition: KindDefinition,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
   const app = found(context, definition, nameOf(request, definition));
+  const options = logRequest(new Query(request.url), context);
+  const open = (signal: AbortSignal) => context.containers.logs(app, { ...options, signal });
+  return serveLog(context, reply, { about: app.metadata.name, open });
+}
+
+interface OpenLog {
+  /** For our own log. */
+  about: string;
+  open(signal: AbortSignal): AsyncIterable<LogLine>;
+  /** The answer ends after so many. */
+  limitBytes?: number;
+}
+
+/** Answers with the lines; what goes wrong before the first one is a Status. */
+export async function serveLog(context: Context, reply: FastifyReply, log: OpenLog): Promise<unknown> {
   const gone = new AbortController();
   const done = context.streams.add(() => gone.abort());
   const out = reply.raw;
   out.once('close', () => gone.abort());
   try {
-    const options = logRequest(new Query(request.url), context);
-    const lines = context.containers.logs(app, { ...options, signal: gone.signal })[Symbol.asyncIterator]();
+    const lines = log.open(gone.signal)[Symbol.asyncIterator]();
     const first = lines.next();
     await Promise.race([first, new Promise<void>((resolve) => context.clock.after(FIRST_LINE, resolve))]);
     reply.hijack();
     out.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' });
     out.flushHeaders();
-    await send(first, lines, out, gone.signal);
+    await send(first, lines, { out, signal: gone.signal, left: log.limitBytes ?? Number.POSITIVE_INFINITY });
   } catch (error) {
     if (!reply.sent) throw error;
     // The client sees a broken answer, not a log that looks complete.
-    if (!gone.signal.aborted) context.log.warn('a log ended early', { app: app.metadata.name, error });
+    if (!gone.signal.aborted) context.log.warn('a log ended early', { app: log.about, error });
     if (!gone.signal.aborted) out.destroy();
   } finally {
     done();
+    gone.abort();
     if (reply.sent) out.end();
   }
   return reply;
@@ -63,9 +78,9 @@ async function log(
 async function send(
   first: Promise<IteratorResult<LogLine>>,
   lines: AsyncIterator<LogLine>,
-  out: ServerResponse,
-  signal: AbortSignal,
+  to: { out: ServerResponse; signal: AbortSignal; left: number },
 ): Promise<void> {
+  const { out, signal } = to;
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -74,16 +89,20 @@ async function send(
     for (let next = first; ; next = lines.next()) {
       const result = await Promise.race([next, aborted]);
       if (!result || result.done) return;
-      if (!out.write(`${result.value.text}\n`)) await Promise.race([once(out, 'drain'), aborted]);
-      if (signal.aborted) return;
+      const line = Buffer.from(`${result.value.text}\n`).subarray(0, to.left);
+      to.left -= line.length;
+      if (!out.write(line)) await Promise.race([once(out, 'drain'), aborted]);
+      if (signal.aborted || to.left <= 0) return;
     }
   } finally {
-    if (signal.aborted) void lines.return?.().catch(() => {});
+    if (signal.aborted || to.left <= 0) void lines.return?.().catch(() => {});
   }
 }
 
-function logRequest(query: Query, context: Context): LogRequest {
+/** What Kubernetes asks a log for: tailLines, sinceSeconds or sinceTime, follow, timestamps. */
+export function logRequest(query: Query, context: Context): LogRequest {
   const tail = query.count('tailLines');
+  const task = query.text('task');
   const seconds = query.count('sinceSeconds');
   const since =
     query.time('sinceTime') ??
@@ -93,5 +112,6 @@ function logRequest(query: Query, context: Context): LogRequest {
     timestamps: query.flag('timestamps'),
     ...(tail !== undefined && { tail }),
     ...(since !== undefined && { since }),
+    ...(task !== undefined && { task }),
   };
 }

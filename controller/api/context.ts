@@ -26,16 +26,25 @@ type Handler = (request: FastifyRequest, reply: FastifyReply) => unknown;
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 type Method = (typeof METHODS)[number];
 
+export interface PathOptions {
+  bodyLimit?: number;
+  kind?: KindDefinition;
+  access?: Access;
+  reads?: boolean;
+  /** Told to who asks for a method that is not possible: what to do instead. */
+  instead?: string;
+}
+
 /** One path with its methods; every other method is answered with 405 and what is possible. */
 export function path(
   server: FastifyInstance,
   url: string,
   handlers: Partial<Record<Method, Handler>>,
-  options: { bodyLimit?: number; kind?: KindDefinition; access?: Access; reads?: boolean } = {},
+  options: PathOptions = {},
 ): void {
   const allowed = METHODS.filter((method) => handlers[method]);
   for (const method of METHODS) {
-    const handler = handlers[method] ?? refuseMethod(allowed);
+    const handler = handlers[method] ?? refuseMethod(allowed, options.instead);
     server.route({
       method,
       url,
@@ -67,10 +76,10 @@ declare module 'fastify' {
   }
 }
 
-function refuseMethod(allowed: readonly Method[]): Handler {
+function refuseMethod(allowed: readonly Method[], instead: string | undefined): Handler {
   return (request, reply) => {
     reply.header('allow', allowed.join(', '));
-    throw refuse.method(request.method, request.url.split('?', 1)[0] ?? '');
+    throw refuse.method(request.method, request.url.split('?', 1)[0] ?? '', instead);
   };
 }
 

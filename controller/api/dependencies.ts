@@ -2,11 +2,11 @@
  * What the API is given by main.ts, and nothing more: it reaches the store, a planner and the containers through these
  * types and imports neither a driver nor a reconciler.
  */
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
-import type { Plan } from '../engine/contract.ts';
+import type { Plan, PlanBasis, PlannedStep, RunningOperation, Why } from '../engine/contract.ts';
 import type { Log } from '../log.ts';
 import type { Author, Store } from '../store/types.ts';
 
@@ -25,6 +25,10 @@ export interface LogRequest {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** What a task of the App wrote in its last runs, instead. */
+  task?: string;
+  /** RFC 3339: nothing that was written later. */
+  until?: string;
   /** Aborts when the client is gone. */
   signal?: AbortSignal;
 }
@@ -52,6 +56,45 @@ export interface ExecSession {
 interface ContainerAccess {
   logs(app: Document, options: LogRequest): AsyncIterable<LogLine>;
   exec(app: Document, options: { command: string[]; tty: boolean }): Promise<ExecSession>;
+}
+
+/** A container of ours as it runs, in the words that Pods are made of. Nothing of its environment is in it. */
+export interface RunningContainer {
+  id: string;
+  name: string;
+  /** The document that it was made for. */
+  owner: Reference & { uid: string };
+  image: string;
+  imageId: string;
+  state: 'created' | 'running' | 'restarting' | 'paused' | 'exited' | 'dead' | 'removing';
+  /** Empty while it does not run. */
+  address: string;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** RFC 3339; of its latest start and its latest end. */
+  startedAt?: string;
+  finishedAt?: string;
+  exitCode: number;
+  oomKilled: boolean;
+  restarts: number;
+  tty: boolean;
+  /** Bytes. */
+  memory?: number;
+  ports: { containerPort: number; hostPort: number; protocol: 'tcp' | 'udp' }[];
+}
+
+/** Containers one by one, for the projection as Pods. Errors as with ContainerAccess. */
+export interface PodAccess {
+  /** Of this machine. */
+  node: string;
+  /** Cheap: from what is known of Docker. */
+  list(): Promise<RunningContainer[]>;
+  /** Called after something changed, perhaps more often. Answers how to stop. */
+  onChange(listener: () => void): () => void;
+  logs(id: string, options: LogRequest): AsyncIterable<LogLine>;
+  exec(id: string, options: { command: string[]; tty: boolean }): Promise<ExecSession>;
+  /** A TCP connection to a port of it, over the containers' own network. */
+  connect(container: RunningContainer, port: number): Promise<Duplex>;
 }
 
 export interface ApiLimits {
@@ -103,13 +146,35 @@ export interface HttpsState {
   problem?: string;
 }
 
+/** A plan as it was kept: what is needed to see whether it still holds. */
+export interface KeptPlan {
+  basis: readonly PlanBasis[];
+  steps: readonly PlannedStep[];
+}
+
+/** The engine at work. */
+export interface EngineAccess {
+  operations(): RunningOperation[];
+  /** RFC 3339: when the world was last looked at for it. Moves while an unchanged status is not written again. */
+  observedAt(document: Document): string | undefined;
+  /** Ends what runs and answers it. `idle`: nothing does. `never`: nothing ever does for its kind. */
+  cancel(document: Document, by: string): RunningOperation | 'idle' | 'never';
+  /** Forgets failures and begins anew. False: there is nothing that could. */
+  retry(document: Document, by: string): boolean;
+  why(document: Document, author: Author): Promise<Why>;
+  /** In what way things are not as the kept plan found them, a sentence each. `now`: the plan of the same documents, made now. */
+  moved(kept: KeptPlan, now: Plan): string[];
+}
+
 export interface ApiDependencies {
   store: Store;
   kinds: readonly KindDefinition[];
   validate(manifest: Manifest): FieldProblem[];
   /** What would be done if these were applied and those deleted; with neither, what is left to do now. Writes nothing. */
   plan(documents: Manifest[], deletions: Reference[], author: Author): Promise<Plan>;
+  engine: EngineAccess;
   containers: ContainerAccess;
+  pods: PodAccess;
   doctor(): Promise<Check[]>;
   /** For clients over HTTPS: where it is served, and the certificate of the authority that they must trust. */
   https(): Promise<HttpsState & { ca: string }>;

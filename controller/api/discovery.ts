@@ -5,8 +5,12 @@
 import type { FastifyInstance } from 'fastify';
 import { API_GROUP, API_VERSION } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
+import { REVIEW_GROUPS } from './access-reviews.ts';
 import { CONTAINER_KIND } from './containers.ts';
 import { type Context, path } from './context.ts';
+import { EVENT_KIND } from './core-events.ts';
+import { CORE_RESOURCES } from './core-v1.ts';
+import { TOKEN_KIND } from './identity.ts';
 
 const VERSION = { groupVersion: API_VERSION, version: API_VERSION.slice(API_GROUP.length + 1) };
 const GROUP = { name: API_GROUP, versions: [VERSION], preferredVersion: VERSION };
@@ -14,9 +18,10 @@ const GROUP = { name: API_GROUP, versions: [VERSION], preferredVersion: VERSION 
 export function addDiscoveryRoutes(server: FastifyInstance, context: Context): void {
   const resources = resourceList(context.kinds);
   const answers: Record<string, object> = {
-    // No core group: nothing of Kubernetes itself runs here.
-    '/api': { kind: 'APIVersions', versions: [], serverAddressByClientCIDRs: [] },
-    '/apis': { kind: 'APIGroupList', apiVersion: 'v1', groups: [GROUP] },
+    // Of the core group only what shows what runs.
+    '/api': { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [] },
+    '/api/v1': CORE_RESOURCES,
+    '/apis': { kind: 'APIGroupList', apiVersion: 'v1', groups: [GROUP, ...REVIEW_GROUPS] },
     [`/apis/${API_GROUP}`]: { kind: 'APIGroup', apiVersion: 'v1', ...GROUP },
     [`/apis/${API_VERSION}`]: resources,
     '/version': versionInfo(context.version),
@@ -28,6 +33,11 @@ export function addDiscoveryRoutes(server: FastifyInstance, context: Context): v
 const READ = ['get', 'list', 'watch'];
 const WRITE = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
+/** `kubectl get all` leaves out values, rights, and what only tells. */
+function isInAll({ kind, secret }: KindDefinition): boolean {
+  return !secret && kind !== TOKEN_KIND && kind !== EVENT_KIND;
+}
+
 function resourceList(kinds: readonly KindDefinition[]): object {
   const resources = kinds.map((definition) => ({
     name: definition.plural,
@@ -36,6 +46,7 @@ function resourceList(kinds: readonly KindDefinition[]): object {
     kind: definition.kind,
     verbs: definition.writtenBy === 'people' ? WRITE : READ,
     ...(definition.shortNames.length > 0 && { shortNames: definition.shortNames }),
+    ...(isInAll(definition) && { categories: ['all'] }),
   }));
   const statuses = kinds.map((definition) => ({
     name: `${definition.plural}/status`,

@@ -13,14 +13,14 @@ import { CHANNEL, encodeFrame, FrameDecoder, UPGRADE_PROTOCOL } from '../frames.
 import { isObject } from './body.ts';
 import { type Context, path } from './context.ts';
 import type { ExecSession } from './dependencies.ts';
-import { requireAccess } from './identity.ts';
-import { Query } from './query.ts';
+import type { Query } from './query.ts';
 import { GROUP_PATH } from './resources.ts';
-import { refuse, toStatus } from './status.ts';
+import { refuse } from './status.ts';
+import type { Upgrade, UpgradeRoute } from './upgrades.ts';
 
 const LARGEST_PAYLOAD = 64 * 1024;
 
-export function addExecRoute(server: FastifyInstance, context: Context, definition: KindDefinition): void {
+export function addExecRoute(server: FastifyInstance, definition: KindDefinition): void {
   const collection = `${GROUP_PATH}/${definition.plural}`;
   path(
     server,
@@ -34,29 +34,30 @@ export function addExecRoute(server: FastifyInstance, context: Context, definiti
     },
     { access: 'write', kind: definition },
   );
-  server.server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    open(context, definition, request, socket, head).catch((error: unknown) =>
-      refuseUpgrade(context, socket, error),
-    );
-  });
 }
 
-async function open(
-  context: Context,
-  definition: KindDefinition,
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-): Promise<void> {
-  const identity = await context.admit(request);
-  requireAccess(identity, 'write', definition);
-  const url = request.url ?? '';
-  const query = new Query(url);
-  const app = appOf(context, definition, request, url.split('?', 1)[0] ?? '');
+/** For the server's upgrades; see upgrades.ts. */
+export function execUpgrade(context: Context, definition: KindDefinition): UpgradeRoute {
+  const collection = `${GROUP_PATH}/${definition.plural}`;
+  return {
+    path: `${collection}/:name/exec`,
+    kind: definition,
+    open: (upgrade) => open(context, definition, upgrade),
+  };
+}
+
+/** The command that a query asks for: `command` once for each word. */
+export function commandOf(query: Query): string[] {
   const command = query.all('command');
   if (command.length === 0) throw refuse.badRequest('a command is needed: ?command=sh&command=-c&command=…');
   if (command.some((word) => word.includes('\0'))) throw refuse.badRequest('a command holds no NUL byte');
+  return command;
+}
+
+async function open(context: Context, definition: KindDefinition, upgrade: Upgrade): Promise<void> {
+  const { request, socket, head, query } = upgrade;
+  const app = appOf(context, definition, request, upgrade.parameters['name'] ?? '');
+  const command = commandOf(query);
   const tty = query.flag('tty');
   const size = tty
     ? sizeOf({ columns: query.count('columns') ?? 80, rows: query.count('rows') ?? 24 })
@@ -76,14 +77,9 @@ function appOf(
   context: Context,
   definition: KindDefinition,
   request: IncomingMessage,
-  url: string,
+  name: string,
 ): Document {
-  const prefix = `${GROUP_PATH}/${definition.plural}/`;
-  const name =
-    url.startsWith(prefix) && url.endsWith('/exec') ? url.slice(prefix.length, -'/exec'.length) : '';
-  // A document's name has no percent codes: what has one is no name, and is not decoded.
-  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) throw refuse.unknownPath(url);
-  if (request.method !== 'GET') throw refuse.method(request.method ?? '', url);
+  if (request.method !== 'GET') throw refuse.method(request.method ?? '', request.url ?? '');
   if (request.headers.upgrade?.toLowerCase() !== UPGRADE_PROTOCOL) {
     throw refuse.badRequest(`the only protocol to upgrade to is ${UPGRADE_PROTOCOL}`);
   }
@@ -111,7 +107,7 @@ async function connect(session: ExecSession, socket: Duplex, head: Buffer): Prom
   end(session);
 }
 
-function end(session: ExecSession): void {
+export function end(session: ExecSession): void {
   session.stdin.end();
   session.stdin.destroy();
   session.stdout.destroy();
@@ -183,16 +179,4 @@ function sizeOf(value: unknown): { columns: number; rows: number } {
     typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= 10_000;
   if (!sound(columns) || !sound(rows)) throw refuse.badRequest('columns and rows must be from 1 to 10000');
   return { columns, rows };
-}
-
-/** There is no answer object on an upgraded connection: the Status is written by hand, and the connection ends. */
-function refuseUpgrade(context: Context, socket: Duplex, error: unknown): void {
-  const status = toStatus(error, context.kinds);
-  if (status.code === 500) context.log.error('exec failed', { error });
-  if (socket.destroyed) return;
-  const body = JSON.stringify(status);
-  socket.end(
-    `HTTP/1.1 ${status.code} ${status.reason}\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

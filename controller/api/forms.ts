@@ -2,13 +2,15 @@
  * How documents look in an answer: whole, as rows of a table, or as bare metadata; the client says which by Accept. Lists,
  * single documents and watches all go through a form, so that nothing gets out unhidden by another door.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { cell } from '../../resources/columns.ts';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import type { Clock } from '../clock.ts';
 import { hideSecrets } from '../store/secrets.ts';
 import type { Store } from '../store/types.ts';
+import type { EngineAccess } from './dependencies.ts';
+import { showsSecrets } from './identity.ts';
 import { managedFields } from './managed-fields.ts';
 import { Query } from './query.ts';
 import { refuse } from './status.ts';
@@ -29,9 +31,20 @@ export interface Form {
   list(metadata: ListMeta, documents: readonly Document[]): unknown;
 }
 
+/**
+ * What is shown of a kind. A KindDefinition is one; a projection, which shows documents as objects of Kubernetes itself, names its
+ * own apiVersion and says by `project` how they are made.
+ */
+export interface Shown extends Pick<KindDefinition, 'kind' | 'columns' | 'secret'> {
+  apiVersion?: string;
+  project?(document: Document): Document;
+}
+
 interface Asked {
   url: string;
   headers: IncomingHttpHeaders;
+  /** Whose identity may be to see secrets. */
+  raw?: IncomingMessage;
 }
 
 const META_GROUP = 'meta.k8s.io';
@@ -40,15 +53,18 @@ const OFFERED = 'application/json, alone or with as=Table or as=PartialObjectMet
 
 /** Throws 406 where the client takes nothing that there is. */
 export function formOf(
-  { clock, store }: { clock: Clock; store: Store },
-  definition: KindDefinition,
+  { clock, store, engine }: { clock: Clock; store: Store; engine: Pick<EngineAccess, 'observedAt'> },
+  definition: Shown,
   asked: Asked,
 ): Form {
   const query = new Query(asked.url);
   // Our own command line has no use for it, and people want to read what it prints.
   const isCli = asked.headers['x-holdfast-via'] === 'cli';
-  const owners = isCli ? plain : (document: Document) => managedFields(store, document);
-  const whole = wholeForm(definition, query, owners);
+  const isPlain = isCli || definition.project !== undefined;
+  const owners = isPlain ? plain : (document: Document) => managedFields(store, document);
+  const fresh = (document: Document) => withObservedAt(document, engine.observedAt(document));
+  const isOurs = definition.apiVersion === undefined;
+  const whole = wholeForm(definition, { open: isOpen(query, asked), owners, fresh: isOurs ? fresh : plain });
   const { as, version } = negotiated(asked.headers.accept);
   if (as === 'Table') return tableForm(definition, query, whole, version, clock);
   if (as.startsWith('PartialObjectMetadata')) return metadataForm(whole, version);
@@ -56,6 +72,12 @@ export function formOf(
 }
 
 const plain = (document: Document) => document;
+
+/** A status that says nothing new is not written again; how old it is, is known in memory. */
+function withObservedAt(document: Document, observedAt: string | undefined): Document {
+  if (observedAt === undefined || !document.status?.conditions) return document;
+  return { ...document, status: { ...document.status, observedAt } };
+}
 
 /** The first of the alternatives that there is, in the client's order. */
 function negotiated(accept: string | undefined): { as: string; version: string } {
@@ -76,17 +98,27 @@ function negotiated(accept: string | undefined): { as: string; version: string }
   throw refuse.notAcceptable(OFFERED);
 }
 
-function wholeForm(definition: KindDefinition, query: Query, owners: (document: Document) => Document): Form {
-  const open = query.flag('showSecrets');
+/** As the request says it, else as the one who asks is used to. */
+function isOpen(query: Query, asked: Asked): boolean {
+  return query.all('showSecrets').length > 0 ? query.flag('showSecrets') : showsSecrets(asked);
+}
+
+type Change = (document: Document) => Document;
+
+function wholeForm(
+  definition: Shown,
+  { open, owners, fresh }: { open: boolean; owners: Change; fresh: Change },
+): Form {
+  const { kind, apiVersion = API_VERSION, project = plain } = definition;
   const hides = definition.secret && !open;
-  const render = (document: Document) => owners(hides ? hideSecrets(document) : document);
+  const render = (document: Document) => project(fresh(owners(hides ? hideSecrets(document) : document)));
   return {
-    name: `${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
-    type: { apiVersion: API_VERSION, kind: definition.kind },
+    name: `${apiVersion} ${open ? 'open' : 'full'}${owners === plain ? ' plain' : ''}`,
+    type: { apiVersion, kind },
     render,
     list: (metadata, documents) => ({
-      kind: `${definition.kind}List`,
-      apiVersion: API_VERSION,
+      kind: `${kind}List`,
+      apiVersion,
       metadata,
       items: documents.map(render),
     }),
@@ -117,13 +149,7 @@ function metadataOf(whole: Form, type: Form['type'], document: Document): object
 /** What stands in each row beside its cells. */
 const INCLUDED = ['Metadata', 'Object', 'None'];
 
-function tableForm(
-  definition: KindDefinition,
-  query: Query,
-  whole: Form,
-  version: string,
-  clock: Clock,
-): Form {
+function tableForm(definition: Shown, query: Query, whole: Form, version: string, clock: Clock): Form {
   const type = { apiVersion: `${META_GROUP}/${version}`, kind: 'Table' };
   const included = query.text('includeObject') ?? 'Metadata';
   if (!INCLUDED.includes(included)) {

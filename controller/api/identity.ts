@@ -20,6 +20,8 @@ export interface Identity {
   from: string;
   /** Name of the Token; undefined for root. */
   token: string | undefined;
+  /** Secret values are in its answers without being asked for. Only ever true for admins. */
+  showsSecrets?: boolean;
 }
 
 /** How a listener knows who asks. Rejects with 401. */
@@ -53,6 +55,12 @@ export function identityOf(request: { raw: IncomingMessage }): Identity {
   const identity = identities.get(request.raw);
   if (!identity) throw new Error('a route that is public asked who asks');
   return identity;
+}
+
+/** What a form shows, for a request that may be one that was not admitted. */
+export function showsSecrets(request: { raw?: IncomingMessage }): boolean {
+  const identity = request.raw && identities.get(request.raw);
+  return identity?.showsSecrets === true && identity.scope === 'admin';
 }
 
 /** Throws 403 with what is missing. */

@@ -5,14 +5,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API_VERSION, type Document, type Json } from '../../resources/document.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
-import { StoreError, type Write, type WriteResult } from '../store/types.ts';
+import { timestamp } from '../clock.ts';
+import { type Manager, StoreError, type Write, type WriteResult } from '../store/types.ts';
 import { writeAudited } from './audit.ts';
 import { asJsonPatch, asManifest, isObject, mediaType, PATCH_TYPE } from './body.ts';
 import { authorOf, type Context, found, nameOf, newNameOf, path } from './context.ts';
 import { formOf } from './forms.ts';
+import { parseManagedFields } from './managed-fields.ts';
 import { isDryRun, Query, selectors } from './query.ts';
 import { refuse, success } from './status.ts';
-import { serveWatch } from './watch.ts';
+import { feedOf, serveWatch } from './watch.ts';
 
 export const GROUP_PATH = `/apis/${API_VERSION}`;
 
@@ -65,7 +67,7 @@ function listOrWatch(
 ): unknown {
   const query = new Query(request.url);
   if (query.flag('watch')) {
-    serveWatch(context, definition, request, reply);
+    serveWatch(context, { feed: feedOf(context, definition.kind), shown: definition }, request, reply);
     return reply;
   }
   return list(context, definition, request);
@@ -141,12 +143,12 @@ async function patch(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const result = await write(context, request, asPatch(definition, request));
+  const result = await write(context, request, asPatch(context, definition, request));
   if (result.outcome === 'created') reply.code(201);
   return shown(context, definition, request, result.document);
 }
 
-function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
+function asPatch(context: Context, definition: KindDefinition, request: FastifyRequest): Write {
   const type = mediaType(request.headers['content-type']);
   if (type === PATCH_TYPE.apply) {
     const name = newNameOf(request, definition);
@@ -161,13 +163,8 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
   }
   const reference = { kind: definition.kind, name: nameOf(request, definition) };
   if (type === PATCH_TYPE.json) {
-    return {
-      verb: 'patch',
-      reference,
-      type: 'json',
-      patch: asJsonPatch(request.body) as Json,
-      manager: managerOf(request),
-    };
+    const { patch, ...more } = takeOut(asJsonPatch(request.body), timestamp(context.clock));
+    return { verb: 'patch', reference, type: 'json', patch, manager: managerOf(request), ...more };
   }
   if (type !== PATCH_TYPE.merge) throw refuse.mediaType(Object.values(PATCH_TYPE));
   if (!isObject(request.body)) throw refuse.badRequest('a merge patch is an object');
@@ -179,6 +176,31 @@ function asPatch(definition: KindDefinition, request: FastifyRequest): Write {
     patch: request.body as Json,
     manager: managerOf(request),
     ...(resourceVersion !== undefined && { resourceVersion }),
+  };
+}
+
+/**
+ * A JSON patch that replaces metadata.resourceVersion is meant for that version, and one that replaces metadata.managedFields
+ * changes who owns what: neither is in the document that the rest of the patch is about.
+ */
+function takeOut(
+  operations: Record<string, unknown>[],
+  now: string,
+): { patch: Json; resourceVersion?: string; managers?: Manager[] } {
+  const isSet = ({ op }: Record<string, unknown>) => op === 'add' || op === 'replace';
+  const isAt = (path: string) => (operation: Record<string, unknown>) =>
+    isSet(operation) && operation['path'] === path;
+  const version = operations.find(isAt('/metadata/resourceVersion'))?.['value'];
+  const owners = operations.find(isAt('/metadata/managedFields'));
+  const rest = operations.filter(
+    (operation) =>
+      !isAt('/metadata/managedFields')(operation) &&
+      !(isAt('/metadata/resourceVersion')(operation) && typeof version === 'string'),
+  );
+  return {
+    patch: rest as Json,
+    ...(typeof version === 'string' && { resourceVersion: version }),
+    ...(owners && { managers: parseManagedFields(owners['value'], now) }),
   };
 }
 

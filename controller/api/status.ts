@@ -59,8 +59,12 @@ export const refuse = {
     }),
   unknownPath: (path: string) =>
     new ApiError(404, 'NotFound', `the server could not find the requested resource: ${path}`),
-  method: (method: string, path: string) =>
-    new ApiError(405, 'MethodNotAllowed', `${method} is not possible on ${path}`),
+  method: (method: string, path: string, instead?: string) =>
+    new ApiError(
+      405,
+      'MethodNotAllowed',
+      `${method} is not possible on ${path}${instead === undefined ? '' : `: ${instead}`}`,
+    ),
   notAcceptable: (offered: string) =>
     new ApiError(406, 'NotAcceptable', `the only media types offered are ${offered}`),
   mediaType: (accepted: readonly string[]) =>

@@ -86,5 +86,6 @@ export function identityFor({ metadata, spec }: Token, from: string): Identity {
     kinds: spec.kinds && new Set(spec.kinds),
     from,
     token: metadata.name,
+    showsSecrets: scope === 'admin' && spec.showSecrets === true,
   };
 }

@@ -9,35 +9,57 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Document } from '../../resources/document.ts';
-import type { KindDefinition } from '../../resources/kind.ts';
-import { type Change, type ListOptions, StoreError } from '../store/types.ts';
+import { type Change, type List, type ListOptions, StoreError, type WatchOptions } from '../store/types.ts';
 import type { Context } from './context.ts';
 import { bookmarkLine, eventLine } from './events.ts';
-import { type Form, formOf } from './forms.ts';
+import { type Form, formOf, type Shown } from './forms.ts';
 import { Query, selectors } from './query.ts';
 import { refuse, toStatus } from './status.ts';
 
 /** Without timeoutSeconds a watch ends between half an hour and a whole, as in Kubernetes. */
 const LIFETIME = 30 * 60_000;
 
+type Selection = Pick<ListOptions, 'labelSelector' | 'fieldSelector'>;
+
+/** What changes, and can be listed: documents of one kind, or what a projection makes of the world. */
+export interface Feed {
+  /** The newest version of it. */
+  readonly version: number;
+  list(options: ListOptions): List;
+  watch(options: Omit<WatchOptions, 'kind'>): () => void;
+}
+
+/** The documents of one kind in the store. */
+export function feedOf({ store }: Context, kind: string): Feed {
+  return {
+    get version() {
+      return store.version;
+    },
+    list: (options) => store.list(kind, options),
+    watch: (options) => store.watch({ kind, ...options }),
+  };
+}
+
 export function serveWatch(
   context: Context,
-  definition: KindDefinition,
+  what: { feed: Feed; shown: Shown; selection?: Selection },
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
+  const { feed, shown } = what;
   const query = new Query(request.url);
-  const selection = selectors(query);
+  const selection = what.selection ?? selectors(query);
   const asked = askedVersion(query);
   const initial = query.flag('sendInitialEvents') || (asked === 0 && !query.text('sendInitialEvents'));
   // Listing also refuses a bad selector while an ordinary answer is still possible.
-  const list = context.store.list(definition.kind, initial ? selection : { ...selection, limit: 1 });
+  const list = feed.list(initial ? selection : { ...selection, limit: 1 });
   const version = initial || asked === 0 ? Number(list.resourceVersion) : asked;
   const timeout = (query.count('timeoutSeconds') ?? 0) * 1000 || LIFETIME * (1 + context.clock.random());
   const stream = new WatchStream(context, {
-    definition,
+    feed,
+    kind: shown.kind,
     selection,
-    form: formOf(context, definition, request),
+    form: formOf(context, shown, request),
     bookmarks: query.flag('allowWatchBookmarks'),
     markInitial: query.flag('sendInitialEvents'),
     out: reply.raw,
@@ -56,8 +78,9 @@ function askedVersion(query: Query): number {
 }
 
 interface WatchSettings {
-  definition: KindDefinition;
-  selection: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>;
+  feed: Feed;
+  kind: string;
+  selection: Selection;
   form: Form;
   bookmarks: boolean;
   /** Ends the initial items with a marked bookmark. */
@@ -113,14 +136,13 @@ class WatchStream {
   }
 
   #subscribe(): void {
-    const { store } = this.#context;
+    const { feed, selection } = this.#settings;
     this.#paused = false;
     try {
-      if (this.#sent > store.version) throw this.#unknownVersion();
-      const unsubscribe = store.watch({
-        kind: this.#settings.definition.kind,
+      if (this.#sent > feed.version) throw this.#unknownVersion();
+      const unsubscribe = feed.watch({
         fromVersion: this.#sent,
-        ...this.#settings.selection,
+        ...selection,
         onChange: (change) => this.#onChange(change),
         onEnd: (reason) => (reason === 'slow' ? this.#cut('the store gave up on it') : this.end()),
       });
@@ -159,7 +181,7 @@ class WatchStream {
   /** The store hands a change out in the turn that commits it, so between turns nothing up to its version is missing. */
   #scheduleBookmark(): void {
     this.#later(this.#context.limits.bookmark, () => {
-      if (!this.#paused) this.#write(bookmarkLine(this.#settings.form, this.#context.store.version, false));
+      if (!this.#paused) this.#write(bookmarkLine(this.#settings.form, this.#settings.feed.version, false));
       this.#scheduleBookmark();
     });
   }
@@ -184,12 +206,12 @@ class WatchStream {
   #unknownVersion(): StoreError {
     return new StoreError(
       'Expired',
-      `resourceVersion ${this.#sent} is not known here (the newest is ${this.#context.store.version}); list again`,
+      `resourceVersion ${this.#sent} is not known here (the newest is ${this.#settings.feed.version}); list again`,
     );
   }
 
   #cut(why: string): void {
-    this.#context.log.info('cut a watcher', { kind: this.#settings.definition.kind, why });
+    this.#context.log.info('cut a watcher', { kind: this.#settings.kind, why });
     this.#stop();
     this.#settings.out.destroy();
   }

@@ -8,9 +8,10 @@ import type { Socket } from 'node:net';
 import { userInfo } from 'node:os';
 import type { Document, Json, Manifest, Reference } from '../../resources/document.ts';
 import { kindOf } from '../../resources/registry.ts';
-import type { Plan } from '../engine/contract.ts';
+import type { Plan, RunningOperation, Why } from '../engine/contract.ts';
 import { UPGRADE_PROTOCOL } from '../frames.ts';
 import type { FieldCause, Revision, WriteResult } from '../store/types.ts';
+import type { SavedPlan } from './saved-plan.ts';
 import { CliError } from './verb.ts';
 
 /** A Kubernetes Status object, as an error. */
@@ -182,8 +183,38 @@ export class Client {
     return results;
   }
 
+  /** What a saved plan was made for, when things are as it found them; else a Conflict with the reasons. */
+  async applyPlan(
+    saved: Pick<SavedPlan, 'documents' | 'delete' | 'basis' | 'steps'>,
+    options: { manager: string; dryRun: boolean; reason?: string | undefined },
+  ): Promise<ApplyResult[]> {
+    const { documents, delete: deletions, basis, steps } = saved;
+    const { manager, dryRun, reason } = options;
+    const body = { documents, delete: deletions, basis, steps, manager, dryRun };
+    const call = { method: 'POST', body, query: { reason } };
+    const { results } = await this.json<{ results: ApplyResult[] }>('/holdfast/v1/apply-plan', call);
+    return results;
+  }
+
+  async operations(): Promise<RunningOperation[]> {
+    const { items } = await this.json<{ items: RunningOperation[] }>('/holdfast/v1/operations');
+    return items;
+  }
+
+  why({ kind, name }: Reference): Promise<Why> {
+    return this.json('/holdfast/v1/why', { query: { kind, name } });
+  }
+
+  cancel(reference: Reference): Promise<{ cancelled: boolean; operation?: RunningOperation }> {
+    return this.json('/holdfast/v1/cancel', { method: 'POST', body: reference });
+  }
+
+  retry(reference: Reference): Promise<unknown> {
+    return this.json('/holdfast/v1/retry', { method: 'POST', body: reference });
+  }
+
   plan(
-    request: { documents?: readonly Manifest[]; delete?: readonly Reference[] },
+    request: { documents?: readonly Manifest[]; delete?: readonly Reference[]; basis?: boolean },
     signal?: AbortSignal,
   ): Promise<Plan> {
     return this.json('/holdfast/v1/plan', { method: 'POST', body: request, signal });

@@ -17,16 +17,17 @@ export const command: VerbDefinition = {
   ],
   options: [
     {
-      flags: '-d, --directory <path>',
+      flags: '-o, --output <path>',
       description: 'one file for each document, in this directory, instead of stdout',
     },
+    { flags: '-d, --directory <path>', description: 'the same as -o' },
     { flags: '--show-secrets', description: 'with the values of Secrets, in clear' },
   ],
-  examples: ['holdfast export > all.yaml', 'holdfast export -d manifests/ --show-secrets'],
+  examples: ['holdfast export > all.yaml', 'holdfast export -o manifests/ --show-secrets'],
   async run(context, args, options) {
     const showSecrets = flagOption(options, 'showSecrets');
     const documents = await read(context, args, showSecrets);
-    const directory = textOption(options, 'directory');
+    const directory = textOption(options, 'output') ?? textOption(options, 'directory');
     if (directory === undefined) context.stdout.write(await toYaml(documents.map(forExport)));
     else await writeFiles(context, directory, documents, showSecrets);
     const hidden = !showSecrets && documents.some((document) => isSecret(document));
@@ -50,7 +51,12 @@ async function read(context: CliContext, args: readonly string[], showSecrets: b
     if (name === undefined) documents.push(...(await context.client.list(kind.kind, { showSecrets })).items);
     else documents.push(await context.client.get({ kind: kind.kind, name }, { showSecrets }));
   }
-  return documents.filter((document) => document.metadata.deletionTimestamp === undefined);
+  // What a reconciler wrote for another document comes back with that.
+  return documents.filter(
+    ({ metadata }) =>
+      metadata.deletionTimestamp === undefined &&
+      !metadata.ownerReferences?.some(({ controller }) => controller === true),
+  );
 }
 
 async function writeFiles(

@@ -3,6 +3,7 @@ import type { Document } from '../../resources/document.ts';
 import { kinds } from '../../resources/registry.ts';
 import type { ListQuery } from './client.ts';
 import { follow } from './follow.ts';
+import { OPERATION_WORDS, showOperations } from './operations.ts';
 import {
   columnsOf,
   documentTable,
@@ -52,9 +53,12 @@ export const command: VerbDefinition = {
   examples: [
     'holdfast get apps',
     'holdfast get app/wiki -o yaml',
+    'holdfast get operations',
     'holdfast get apps -o jsonpath=\'{range .items[*]}{.metadata.name}{"\\n"}{end}\'',
   ],
   async run(context, args, options) {
+    if (args.length === 1 && OPERATION_WORDS.includes(args[0] ?? ''))
+      return showOperations(context, textOption(options, 'output') ?? 'table', options['headers'] === false);
     const targets = args.length === 0 || args[0] === 'all' ? everything() : parseTargets(args);
     const format = parseFormat(textOption(options, 'output'));
     if (flagOption(options, 'watch')) return watch(context, targets, format, options);

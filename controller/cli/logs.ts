@@ -17,6 +17,7 @@ export const command: VerbDefinition = {
   options: [
     { flags: '-f, --follow', description: 'go on and show what it writes' },
     { flags: '--tail <lines>', description: 'only the last lines' },
+    { flags: '--task <name>', description: 'what a task of the App wrote in its last runs' },
     { flags: '--timestamps', description: 'with the time of each line' },
     { flags: '--since <time>', description: 'only what is newer: a duration such as 10m, or a time' },
   ],
@@ -26,6 +27,7 @@ export const command: VerbDefinition = {
     const query = {
       follow: flagOption(options, 'follow'),
       timestamps: flagOption(options, 'timestamps'),
+      task: textOption(options, 'task'),
       tailLines: numberOption(options, 'tail'),
       sinceTime: sinceTime(textOption(options, 'since'), context.now()),
     };

@@ -7,6 +7,7 @@ import {
   type CliContext,
   CliError,
   durationOption,
+  flagOption,
   listOption,
   type OptionDefinition,
   type Options,
@@ -19,6 +20,10 @@ export const TOKEN_OPTIONS: readonly OptionDefinition[] = [
   { flags: '--scope <scope>', description: 'what it may do', choices: SCOPES, default: 'read' },
   { flags: '--kind <kind>', description: 'only for this kind; may be given several times', repeatable: true },
   { flags: '--user <name>', description: 'who acts with it, for the history (default: you)' },
+  {
+    flags: '--show-secrets',
+    description: 'show secret values in every answer, as Kubernetes does; only with --scope admin',
+  },
   { flags: '--expires <duration>', description: 'end it by itself, such as 90d' },
 ];
 
@@ -44,6 +49,7 @@ export function tokenManifest(context: CliContext, name: string, hash: string, o
       user: textOption(options, 'user') ?? loginName(),
       scopes: [textOption(options, 'scope') ?? 'read'],
       ...(kinds.length > 0 && { kinds: [...new Set(kinds)] }),
+      ...(flagOption(options, 'showSecrets') && { showSecrets: true }),
       ...(expires !== undefined && { expiresAt: new Date(context.now() + expires).toISOString() }),
       hash,
     },

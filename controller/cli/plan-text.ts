@@ -10,8 +10,10 @@ export interface PlanSummary {
   delete: number;
   /** Documents that cannot be planned. */
   unknown: number;
-  /** What stops for a moment, by name. */
-  restarts: string[];
+  /** What is made anew in place of what is there, by name. */
+  replaced: string[];
+  /** What stops for a moment and is the same afterwards, by name. */
+  restarted: string[];
   /** Whose data goes, by name. */
   dataLost: string[];
 }
@@ -78,10 +80,10 @@ function stepLines(step: Step, paint: Paint): string[] {
   return lines;
 }
 
-export function becauseText({ field, found, wanted, cause }: Because): string {
+export function becauseText({ field, found, wanted, cause, known }: Because): string {
   const isCompared = found !== undefined || wanted !== undefined;
   const values = isCompared ? `: ${valueText(found)} → ${valueText(wanted)}` : '';
-  return oneLine(`${field}${values} (${cause})`);
+  return oneLine(`${field}${values} (${cause}${known === undefined ? '' : `: ${known}`})`);
 }
 
 export function planSummary(plan: Plan): PlanSummary {
@@ -99,7 +101,8 @@ export function planSummary(plan: Plan): PlanSummary {
     change: count('~'),
     delete: count('-'),
     unknown: plan.problems.length,
-    restarts: named(['restart', 'replace']),
+    replaced: named(['replace']),
+    restarted: named(['restart']),
     dataLost: named(['data-loss']),
   };
 }
@@ -109,6 +112,6 @@ function summaryLine(summary: PlanSummary): string {
   const unknown = summary.unknown === 0 ? '' : `, ${summary.unknown} unknown`;
   return (
     `Plan: ${summary.create} to create, ${summary.change} to change, ${summary.delete} to delete${unknown}; ` +
-    `restarts: ${list(summary.restarts)}; data lost: ${list(summary.dataLost)}`
+    `replaced: ${list(summary.replaced)}; restarted: ${list(summary.restarted)}; data lost: ${list(summary.dataLost)}`
   );
 }

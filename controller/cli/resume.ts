@@ -1,12 +1,12 @@
 /** `holdfast resume`: ends suspend. */
-import { patchVerb } from './patch-verb.ts';
+import { pauseVerb } from './pause-verb.ts';
 
-export const command = patchVerb({
+export const command = pauseVerb({
   name: 'resume',
   summary: 'change things again for suspended documents',
-  description: 'Ends suspend: what differs is repaired.',
+  description:
+    'Ends suspend: what differs is repaired. A document that was suspended by name is resumed by name.',
   done: 'resumed',
-  patch: () => ({ spec: { suspend: null } }),
-  appsOnly: false,
+  suspend: false,
   waits: true,
 });

@@ -26,9 +26,13 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       { name: 'rollback', summary: 'bring back the spec of an earlier generation' },
       { name: 'stop', summary: 'stop Apps' },
       { name: 'start', summary: 'start Apps that were stopped' },
-      { name: 'restart', summary: 'restart Apps' },
+      { name: 'restart', summary: 'restart Apps and Addons' },
+      { name: 'rotate', summary: 'give accounts in Addons new passwords' },
       { name: 'suspend', summary: 'look at documents, but change nothing for them' },
       { name: 'resume', summary: 'change things again for suspended documents' },
+      { name: 'approve', summary: 'let go now what waits for a maintenance window' },
+      { name: 'cancel', summary: 'end what is being done for documents' },
+      { name: 'retry', summary: 'try again at once what failed, hangs, loops or was cancelled' },
     ],
   },
   {
@@ -36,6 +40,10 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     verbs: [
       { name: 'get', summary: 'show documents' },
       { name: 'describe', summary: 'show everything about a document, for a person' },
+      {
+        name: 'why',
+        summary: 'explain the state of a document, and what was done to it for which reason',
+      },
       { name: 'tree', summary: 'show a document with all that it owns' },
       { name: 'events', summary: 'show what happened' },
       { name: 'logs', summary: 'show what an App wrote' },

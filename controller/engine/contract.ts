@@ -161,8 +161,6 @@ export interface StatusDraft {
   conditions: ConditionDraft[];
   /** Nothing can be done until a person changes something: shown as Stalled, and as a problem in a plan. */
   blocked?: { reason: string; message: string };
-  /** Documents that it waits for, where they are not named by its spec: `holdfast why` goes on there. */
-  waitsFor?: readonly Reference[];
   /** Further fields of status; each replaces the field of the same name, undefined removes it. */
   fields?: Record<string, unknown>;
 }
@@ -228,6 +226,85 @@ export interface Plan {
   /** What becomes of each document that is written, and of the children that follow. */
   documents: { document: Reference; outcome: PlannedOutcome }[];
   steps: PlannedStep[];
+  /** The documents that it rests on, where it is to be saved. */
+  basis?: PlanBasis[];
   /** Documents that a plan cannot be made for, with the reason. */
   problems: { document: Reference; reason: string; message: string; key?: string }[];
+}
+
+/** What runs, waits or is tried again: `holdfast get operations`. */
+export interface RunningOperation {
+  kind: string;
+  /** Name of the document, or of what many of them share. */
+  key: string;
+  /** Looking at the world; Running a step; Retrying after a failure; Waiting for a window or an approval. */
+  state: 'Looking' | 'Running' | 'Retrying' | 'Waiting';
+  /** Type of the step. */
+  step?: string;
+  target?: string;
+  message?: string;
+  percent?: number;
+  /** Whose change it is done for: "generation 3 by root through cli", "drift". */
+  cause?: string;
+  /** RFC 3339: when the run began, and when this look or step did. */
+  startedAt?: string;
+  since?: string;
+  /** When it is given up, or when it goes on. */
+  until?: string;
+}
+
+/** One link of what a document waits for. */
+export interface WhyLink {
+  document: Reference;
+  /** How deep below the one that was asked about, which is 0. */
+  depth: number;
+  /** Of the condition Ready; Missing where there is no such document. */
+  status: 'True' | 'False' | 'Unknown' | 'Missing';
+  reason: string;
+  message: string;
+  /** RFC 3339. */
+  since?: string;
+  /** Nothing below it explains it further. */
+  isRoot: boolean;
+}
+
+/** Something that was done or noticed, from its events. */
+export interface WhyEvent {
+  document: Reference;
+  at: string;
+  count: number;
+  type: string;
+  reason: string;
+  message: string;
+  impact: Impact;
+  because: readonly Because[];
+}
+
+/** `holdfast why`: is it Ready, what does it wait for, what was done to it and why, and what would change now. */
+export interface Why {
+  document: Reference;
+  generation: number;
+  /** Who made the present generation. */
+  cause: string;
+  /** RFC 3339: when the world was last looked at for it. */
+  observedAt?: string;
+  /** The document itself, then what it waits for. */
+  chain: readonly WhyLink[];
+  running?: RunningOperation;
+  /** Newest first: what was restarted or replaced. */
+  disturbed: readonly WhyEvent[];
+  /** Newest first: whatever was done last. */
+  done: readonly WhyEvent[];
+  /** What would change now. */
+  next: readonly PlannedStep[];
+  problems: Plan['problems'];
+}
+
+/** A document as a saved plan found it. Without uid: there was none of that name. */
+export interface PlanBasis extends Reference {
+  uid?: string;
+  generation?: number;
+  resourceVersion?: string;
+  /** Of labels, annotations and deletion, which no generation counts. */
+  metadata?: string;
 }

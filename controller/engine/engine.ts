@@ -6,13 +6,13 @@ import { setMaxListeners } from 'node:events';
 import type { Document } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
-import type { AnyReconciler, Failure } from './contract.ts';
+import type { AnyReconciler, Failure, RunningOperation } from './contract.ts';
 import { EventRecorder } from './events.ts';
 import { type HoldOptions, Holds } from './holds.ts';
 import { allKeys } from './keys.ts';
 import type { EngineLog } from './log.ts';
 import { LoopBreaker } from './loops.ts';
-import { heldOperation, type RunningOperation, runningOperation } from './operations.ts';
+import { heldOperation, runningOperation } from './operations.ts';
 import { OrphanCollector } from './orphans.ts';
 import { WorkQueue } from './queue.ts';
 import {
@@ -23,6 +23,7 @@ import {
   type RunResult,
   SupersededError,
 } from './run.ts';
+import { subjectOf } from './step.ts';
 import { StoreView } from './view.ts';
 
 /** A terminal failure is looked at again this often: what it was about may have changed without a word. */
@@ -61,7 +62,7 @@ interface Loop<Reading, Writing> {
 }
 
 /** A key, and the name that a person has for it. */
-interface Target {
+export interface Target {
   kind: string;
   key: string;
   /** As in "app/wiki" or "site/nginx". */
@@ -198,8 +199,10 @@ export class Engine<Reading, Writing> {
   }
 
   /** Forgets failures, loops and cancellations, ends what runs, and begins anew at once. */
-  retry({ kind, key, id }: Target): void {
+  retry({ kind, key, id }: Target, regarding: Document, by: string): void {
     const loop = this.#loop(kind);
+    const message = `another try was asked for by ${by}`;
+    this.events.record({ regarding: subjectOf(regarding), type: 'Normal', reason: 'RetryAsked', message });
     this.#breaker.forget(id);
     this.#holds.forget(id);
     loop?.queue.forget(key);

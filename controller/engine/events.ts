@@ -3,6 +3,7 @@
  * old ones go. Events are told, not waited for: losing the last one in a crash harms nothing, since the world is looked at anew.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { API_VERSION, type Document } from '../../resources/document.ts';
 import { type Clock, timestamp } from '../clock.ts';
 import type { Author, Store, Write } from '../store/types.ts';
@@ -71,14 +72,17 @@ export class EventRecorder {
     const { name, uid, generation } = regarding;
     const about = step && eventStep(step, name);
     const text = message.length > 4_000 ? `${message.slice(0, 4_000)} …` : message;
-    // The reasons too: the same step for another reason is another event.
-    const identity = JSON.stringify([regarding.kind, uid ?? name, type, reason, text, about, generation]);
+    // The reasons too: the same step for another reason is another event. What is known of drift has a time in it.
+    const identity = JSON.stringify(
+      [regarding.kind, uid ?? name, type, reason, text, about, generation],
+      unlessTimed,
+    );
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 16);
     const eventName = `${name.replaceAll('.', '-').slice(0, 46).replace(/-+$/, '')}-${digest}`;
     const present = this.#store.get('Event', eventName);
     const now = timestamp(this.#clock);
     const writes: Write[] = [];
-    if (!present) {
+    if (!present || isNewlyKnown(present, about)) {
       const spec = {
         regarding: { kind: regarding.kind, name, ...(uid === undefined ? {} : { uid }) },
         type,
@@ -106,6 +110,15 @@ export class EventRecorder {
     });
     return writes;
   }
+}
+
+function unlessTimed(key: string, value: unknown): unknown {
+  return key === 'known' ? undefined : value;
+}
+
+/** It happened before, and this time something else is known of how it came. */
+function isNewlyKnown(present: Document, about: Record<string, unknown> | undefined): boolean {
+  return about !== undefined && !isDeepStrictEqual(present.spec['step'], about);
 }
 
 function lastTimestamp(event: Document): string {

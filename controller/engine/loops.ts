@@ -13,6 +13,9 @@ const MOST_IN_A_ROW = 3;
  * and again is what we are for.
  */
 const MOST_IN_WINDOW = 10;
+/** A run may end between two of a row, to wait for what is on its way: so it counts by the minute, too. */
+const MOST_IN_MINUTE = 3;
+const MINUTE_MILLISECONDS = 60_000;
 const WINDOW_MILLISECONDS = 600_000;
 const FIRST_PAUSE_MILLISECONDS = 600_000;
 const LONGEST_PAUSE_MILLISECONDS = 3_600_000;
@@ -98,7 +101,11 @@ export class LoopBreaker {
 
   #isTooOften(trace: Trace, signature: string): boolean {
     if ((trace.inRun.get(signature) ?? 0) >= MOST_IN_A_ROW) return true;
-    return this.#recent(trace, signature).length >= MOST_IN_WINDOW;
+    const recent = this.#recent(trace, signature);
+    const minuteAgo = this.#clock.monotonic() - MINUTE_MILLISECONDS;
+    return (
+      recent.length >= MOST_IN_WINDOW || recent.filter((time) => time > minuteAgo).length >= MOST_IN_MINUTE
+    );
   }
 
   #stillStopped(trace: Trace, stop: Stop, step: Step): Failure | undefined {

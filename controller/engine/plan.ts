@@ -26,6 +26,8 @@ export interface PlanOptions<Reading, Writing> {
   documents: readonly Manifest[];
   deletions: readonly Reference[];
   manager: string;
+  /** With neither: only what is pending for these. */
+  only?: readonly Document[];
 }
 
 export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, Writing>): Promise<Plan> {
@@ -33,14 +35,19 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
   const overlay = new OverlayView(view, `${author.user} through ${author.via}`);
   const wanted = new Set<string>();
   const outcomes: Outcomes = new Map();
-  const wake = (changed: Document) => {
-    for (const reconciler of reconcilers) {
+  const wakeOwn = (changed: Document) => {
+    for (const reconciler of reconcilers)
       if (reconciler.kind === changed.kind) wanted.add(`${reconciler.kind} ${reconciler.key(changed)}`);
+  };
+  const wake = (changed: Document) => {
+    wakeOwn(changed);
+    for (const reconciler of reconcilers) {
       if (!reconciler.watches?.includes(changed.kind)) continue;
       for (const key of reconciler.wakes?.(changed, overlay) ?? []) wanted.add(`${reconciler.kind} ${key}`);
     }
   };
-  if (documents.length + deletions.length === 0) {
+  if (options.only) for (const document of options.only) wakeOwn(document);
+  else if (documents.length + deletions.length === 0) {
     for (const reconciler of reconcilers) {
       for (const key of allKeys(reconciler, view)) wanted.add(`${reconciler.kind} ${key}`);
     }

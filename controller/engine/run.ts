@@ -442,7 +442,10 @@ export class KeyRun<Reading, Writing> {
   #isSuspended(): boolean {
     const { documents } = this.running;
     if (this.#dependencies.isPaused?.(this.#reconciler.kind)) return true;
-    return documents.length > 0 && documents.every((document) => document.spec['suspend'] === true);
+    // A document that is being deleted cannot be written any more, so nobody could let it go on; whoever deletes it means it.
+    const isHeld = ({ spec, metadata }: Document) =>
+      spec['suspend'] === true && metadata.deletionTimestamp === undefined;
+    return documents.length > 0 && documents.every(isHeld);
   }
 
   /** Each round had something else to do. */

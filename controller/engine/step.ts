@@ -42,10 +42,15 @@ export function publicStep(step: Step): Step {
 /** More reasons than a person reads; one change of the Platform may have some of each of a thousand Sites. */
 const MOST_REASONS = 20;
 
-/** The part that an event about this document keeps: the reasons that are its own or everybody's. */
+/**
+ * The part that an event about this document keeps: the reasons that are its own or everybody's. Where all are of things that have no
+ * document any more, or never had one, whoever is told is told them.
+ */
 export function eventStep(step: Step, subject: string): Record<string, unknown> {
   const { type, target, impact, because } = step;
   const own = because.filter(({ regarding }) => regarding === undefined || regarding === subject);
-  const reasons = own.slice(0, MOST_REASONS).map(({ regarding: _named, ...reason }) => reason);
+  const reasons = (own.length > 0 ? own : because)
+    .slice(0, MOST_REASONS)
+    .map(({ regarding: _named, ...reason }) => reason);
   return { type, target, impact, because: reasons };
 }

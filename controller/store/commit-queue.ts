@@ -14,6 +14,8 @@ export interface Revertible<Mark> {
 
 export interface CommitOptions<T> {
   db: Database.Database;
+  /** Not at once: requests that the same turn of the event loop brings in join the group. */
+  defer(settle: () => void): void;
   begin(): T;
   /** Last rows before the commit. */
   beforeCommit(transaction: T): void;
@@ -78,8 +80,7 @@ export class CommitQueue<Mark, T extends Revertible<Mark>> {
   private schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    // Not at once: requests that the same turn of the event loop brings in join the group.
-    setImmediate(() => {
+    this.options.defer(() => {
       this.scheduled = false;
       this.settle(this.waiting.splice(0, MOST_JOBS));
       if (this.waiting.length > 0) this.schedule();
@@ -111,6 +112,11 @@ export class CommitQueue<Mark, T extends Revertible<Mark>> {
     this.statements.begin.run();
     try {
       outcomes = jobs.map((job) => this.attempt(transaction, job));
+      // Committing what was taken back would still write its pages: a plan changes no file.
+      if (jobs.every(({ dryRun }) => dryRun)) {
+        db.exec('ROLLBACK');
+        return outcomes;
+      }
       beforeCommit(transaction);
       this.statements.commit.run();
     } catch (error) {

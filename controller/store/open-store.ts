@@ -33,11 +33,15 @@ export interface StoreOptions {
   validate(manifest: Manifest): FieldProblem[];
   log?: StoreLog;
   limits?: Partial<StoreLimits>;
+  /** When a group of waiting writes is settled. Default setImmediate. A simulation decides itself. */
+  defer?(settle: () => void): void;
+  /** Called with the open database: a simulation takes its room away. */
+  onOpen?(db: Database.Database): void;
 }
 
 /** Throws StoreError with what to do: another process has the folder, the key is missing, the database is damaged. */
 export function openStore(options: StoreOptions): SqliteStore {
-  const { clock, kinds, validate, log = silentLog } = options;
+  const { clock, kinds, validate, log = silentLog, defer = setImmediate } = options;
   const files = storeFiles(options.folder);
   const limits = { ...LIMITS, ...options.limits };
   try {
@@ -47,9 +51,10 @@ export function openStore(options: StoreOptions): SqliteStore {
       const seal = sealWith(readKey(files, log));
       makeDatabaseFile(files, log);
       const db = openDatabase(files, clock, seal, log);
+      options.onOpen?.(db);
       return closingOnError(
         db,
-        () => new SqliteStore({ files, db, seal, clock, kinds, validate, log, limits, unlock }),
+        () => new SqliteStore({ files, db, seal, clock, kinds, validate, log, limits, unlock, defer }),
       );
     } catch (error) {
       unlock();

@@ -22,7 +22,7 @@ export interface Selection {
   matchesBefore(document: Document, before: Before): boolean;
 }
 
-/** Without a kind only metadata.name can be selected by. Throws Invalid for a selector that cannot be read. */
+/** Without a kind only metadata can be selected by. Throws Invalid for a selector that cannot be read. */
 export function selectionOf(
   definition: KindDefinition | undefined,
   options: { labelSelector?: string; fieldSelector?: string },
@@ -41,7 +41,8 @@ export function selectionOf(
 }
 
 function selectableFields(definition: KindDefinition | undefined): string[] {
-  return ['metadata.name', ...(definition?.selectable ?? [])];
+  // The namespace is empty for all of ours; clients of Kubernetes name it nevertheless.
+  return ['metadata.name', 'metadata.namespace', ...(definition?.selectable ?? [])];
 }
 
 /** undefined where the change moved nothing that can be selected by. */

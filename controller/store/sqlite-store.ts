@@ -66,6 +66,8 @@ export interface OpenedStore {
   limits: StoreLimits;
   /** Gives the folder to the next process. */
   unlock(): void;
+  /** When a group of waiting writes is settled. */
+  defer(settle: () => void): void;
 }
 
 export interface StoreHealth {
@@ -214,7 +216,7 @@ export class SqliteStore implements Store {
   }
 
   private commitQueue(): CommitQueue<Mark, Transaction> {
-    const { db, clock, validate, files, limits } = this.opened;
+    const { db, clock, validate, files, limits, defer } = this.opened;
     const { kinds, documents, tables, revisions: history } = this;
     const around: Surroundings = {
       kinds,
@@ -228,6 +230,7 @@ export class SqliteStore implements Store {
     let compactedTo = 0;
     return new CommitQueue<Mark, Transaction>({
       db,
+      defer,
       begin: () => new Transaction(around, this.version, timestamp(clock)),
       beforeCommit: (transaction) => {
         compactedTo = this.changes.compact(transaction.version);

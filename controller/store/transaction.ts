@@ -106,6 +106,8 @@ export class Transaction {
     const document = this.store(setting, present, decision);
     if (OWNING.has(write.verb) && definition.writtenBy === 'people') {
       this.own(setting, present, document, ('manager' in write ? write.manager : undefined) ?? NAMELESS);
+      if (write.verb === 'patch' && write.managers)
+        this.around.tables.saveManagers(definition, document.metadata.uid, write.managers);
     }
     return { outcome: decision.outcome, document };
   }

@@ -34,6 +34,8 @@ export type Write =
       patch: Json;
       resourceVersion?: string;
       manager?: string;
+      /** Who owns which fields from now on: as the patch says it, in place of what the store keeps. */
+      managers?: readonly Manager[];
     }
   /** Sets deletionTimestamp; the document goes at once when it has no finalizers. */
   | { verb: 'delete'; reference: Reference; uid?: string; resourceVersion?: string; deleteData?: boolean }

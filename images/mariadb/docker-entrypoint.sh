@@ -52,8 +52,10 @@ statements() {
   local host
   host=$(quoted "$MARIADB_ROOT_HOST")
   echo "SET @@SESSION.SQL_LOG_BIN = 0;"
-  echo "DROP DATABASE IF EXISTS test; DELETE FROM mysql.db WHERE Db LIKE 'test%'; DELETE FROM mysql.global_priv WHERE User = '';"
-  echo "FLUSH PRIVILEGES;"
+  # Besides root@localhost the installation makes roots of other hosts that need no password, and nameless users.
+  echo "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
+  echo "DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost'; DELETE FROM mysql.db WHERE Db LIKE 'test%';"
+  echo "FLUSH PRIVILEGES; DROP DATABASE IF EXISTS test;"
   if [ "$MARIADB_ROOT_HOST" != localhost ]; then
     echo "CREATE USER IF NOT EXISTS root@$host IDENTIFIED BY $(quoted "$MARIADB_ROOT_PASSWORD");"
     echo "GRANT ALL ON *.* TO root@$host WITH GRANT OPTION; GRANT PROXY ON ''@'%' TO root@$host WITH GRANT OPTION;"

@@ -46,11 +46,13 @@ initialise() {
   [ -n "$POSTGRES_PASSWORD" ] || [ "$method" = trust ] ||
     fail 'set POSTGRES_PASSWORD, or POSTGRES_PASSWORD_FILE, for the first start'
   mkdir -m 700 "$new"
-  local words=()
-  [ -z "$POSTGRES_PASSWORD" ] || words=(--pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD"))
+  local words=(-D "$new" --username="$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 --auth-host="$method")
   # shellcheck disable=SC2086
-  initdb -D "$new" --username="$POSTGRES_USER" --encoding=UTF8 --locale=C.UTF-8 --auth-host="$method" \
-    ${words[@]+"${words[@]}"} $POSTGRES_INITDB_ARGS
+  if [ -n "$POSTGRES_PASSWORD" ]; then
+    initdb "${words[@]}" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") $POSTGRES_INITDB_ARGS
+  else
+    initdb "${words[@]}" $POSTGRES_INITDB_ARGS
+  fi
   printf "\nlisten_addresses = '*'\n" >>"$new/postgresql.conf"
   printf '\nhost all all all %s\n' "$method" >>"$new/pg_hba.conf"
   pg_ctl -D "$new" -w -t 300 -o "-c listen_addresses='' -c unix_socket_directories=/run/postgresql" start

@@ -5,6 +5,7 @@
 
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
+import { isUp } from '../container/seen.ts';
 import {
   find,
   isGone,
@@ -48,10 +49,18 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return run.documents.apply(work.owner, work.site);
     case 'DeleteSite':
       return run.documents.delete({ kind: 'Site', name: work.name });
+    case 'ApplyRecord':
+      return run.documents.apply(work.owner, work.record);
+    case 'DeleteRecord':
+      return run.documents.delete({ kind: 'DNSRecord', name: work.name });
     case 'ApplyBinding':
       return run.documents.apply(work.owner, work.binding);
     case 'DeleteBinding':
       return run.documents.delete({ kind: 'Binding', name: work.name }, { data: work.data });
+    case 'ApplyTask':
+      return run.documents.apply(work.owner, work.task);
+    case 'DeleteTask':
+      return run.documents.delete({ kind: 'Task', name: work.name });
     case 'CreateFolders':
       for (const folder of work.folders) await world.host.ensureFolder(folder, { mode: 0o755 });
       return;
@@ -72,6 +81,8 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
     case 'SetRestartPolicy':
       return docker.setRestartPolicy(work.id, 'always');
     case 'RestartContainer':
+      // What it was before is written down first: after a crash that tells whether it was restarted.
+      await run.checkpoint(work.asked);
       return docker.restart(work.id, STOP_SECONDS);
     case 'RemoveContainer':
       return remove(work, world, run);
@@ -94,6 +105,10 @@ async function remove(work: Work<'RemoveContainer'>, world: Writing, run: Run): 
     const message = `waits until nginx has let go of site/${work.afterSite}`;
     throw new ReconcileError('waiting', 'SiteNotGone', message);
   }
+  // They work in the App's folders.
+  const task = work.afterTasks?.find((name) => run.documents.exists({ kind: 'Task', name }));
+  if (task !== undefined)
+    throw new ReconcileError('waiting', 'TaskNotGone', `waits until task/${task} has ended`);
   await world.docker.stop(work.id, STOP_SECONDS).catch(ignoreNotFound);
   await world.docker.remove(work.id);
 }
@@ -130,7 +145,8 @@ async function requireFreePorts(
     ((await docker.container(id))?.settings.ports ?? []).map(({ hostPort }) => hostPort);
   const wanted = await portsOf(next);
   if (wanted.length === 0) return;
-  const own = new Set((await Promise.all(present.map(portsOf))).flat());
+  // A start whose answer was lost has happened all the same: then it holds them itself.
+  const own = new Set((await Promise.all([...present, ...(isUp(next) ? [next] : [])].map(portsOf))).flat());
   const taken = (await host.listeners()).find(
     ({ protocol, port }) => protocol === 'tcp' && wanted.includes(port) && !own.has(port),
   );

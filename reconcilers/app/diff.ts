@@ -26,6 +26,7 @@ import { isUp, type SeenContainer } from '../container/seen.ts';
 import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import type { ProbeTarget } from '../drivers/probe/index.ts';
 import type { AppHave } from './observe.ts';
+import { portsOf } from './ports.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
@@ -33,8 +34,12 @@ export type AppWork =
   | { type: 'LeaseAddress'; uid: string; network: Network }
   | { type: 'ApplySite'; owner: AppDocument; site: Manifest }
   | { type: 'DeleteSite'; name: string }
+  | { type: 'ApplyRecord'; owner: AppDocument; record: Manifest }
+  | { type: 'DeleteRecord'; name: string }
   | { type: 'ApplyBinding'; owner: AppDocument; binding: Manifest }
   | { type: 'DeleteBinding'; name: string; data: boolean }
+  | { type: 'ApplyTask'; owner: AppDocument; task: Manifest }
+  | { type: 'DeleteTask'; name: string }
   | { type: 'CreateFolders'; folders: readonly string[] }
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
@@ -44,7 +49,7 @@ export type AppWork =
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
   | { type: 'RestartContainer'; id: string; asked: string }
-  | { type: 'RemoveContainer'; id: string; afterSite?: string }
+  | { type: 'RemoveContainer'; id: string; afterSite?: string; afterTasks?: readonly string[] }
   | { type: 'RemoveVolumes'; names: readonly string[] }
   | { type: 'RenameContainer'; uid: string; hash: string; name: string }
   | { type: 'ReleaseAddress'; uid: string }
@@ -78,10 +83,25 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
-  const { annotations } = want.document.metadata;
-  const asked = [annotations?.[ANNOTATION.retriedAt], annotations?.[ANNOTATION.restartedAt]];
-  if (asked.some((time) => time !== undefined && time > (rollout.at ?? ''))) return undefined;
+  if (wishes(want) !== (rollout.asked ?? '')) return undefined;
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
+}
+
+/** What people asked for by annotation, as one text. Not compared as times: theirs need not be this machine's. */
+export function wishes({ document }: AppWant): string {
+  const { annotations } = document.metadata;
+  return [ANNOTATION.retriedAt, ANNOTATION.restartedAt]
+    .map((name) => annotations?.[name] ?? '')
+    .join(' ')
+    .trim();
+}
+
+/** Whether this container was started since a restart of it was asked for. */
+export function wasRestarted(asked: string, want: AppWant, current: SeenContainer | undefined): boolean {
+  const startedAt = current?.details?.startedAt;
+  if (startedAt === undefined) return false;
+  const restart = want.document.status?.restart;
+  return restart?.asked === asked ? startedAt !== restart.before : Date.parse(startedAt) >= Date.parse(asked);
 }
 
 /** What must be there first and comes by itself, or undefined. */
@@ -102,14 +122,27 @@ export function waitsFor(want: AppWant, have: AppHave): Obstacle | undefined {
 }
 
 export function diffApp(want: AppWant, have: AppHave): AppStep[] {
+  const { heard } = have;
+  const steps = stepsOf(want, have);
+  if (heard === undefined) return steps;
+  const known = (reason: Because): Because =>
+    reason.cause === 'drift' ? { ...reason, known: heard } : reason;
+  return steps.map((one) => ({ ...one, because: one.because.map(known) }));
+}
+
+function stepsOf(want: AppWant, have: AppHave): AppStep[] {
   if (want.deleting) return teardown(want, have);
-  if (obstacle(want, have) ?? waitsFor(want, have)) return [];
-  const steps: AppStep[] = [];
+  if (want.blocked) return [];
+  // Its names follow the machine's address also while its container waits for something.
+  const names = [...applyRecords(want), ...deleteRecords(want, 'the App has this name no more')];
+  if (obstacle(want, have) ?? waitsFor(want, have)) return [...names, ...givePortsUp(want, have)];
+  const steps: AppStep[] = [...names];
   if (have.address === undefined || !inSubnet(have.address, want.network))
     steps.push(leaseAddress(want, have));
   const site = applySite(want, have);
   if (site) steps.push(site);
-  steps.push(...applyBindings(want));
+  steps.push(...applyBindings(want), ...applyTasks(want));
+  steps.push(...deleteTasks(want, 'the App has it no more'));
   if (want.app.state === 'stopped')
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
@@ -184,6 +217,58 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
   );
 }
 
+function applyRecords(want: AppWant): AppStep[] {
+  return want.names.records.flatMap((record) => {
+    const found = want.names.children.find(({ metadata }) => metadata.name === record.metadata.name);
+    const wanted = record.spec as Record<string, Json>;
+    const present = found?.spec as Record<string, Json> | undefined;
+    const fields = Object.keys({ ...present, ...wanted }).filter(
+      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
+    );
+    if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
+    const { name } = record.metadata;
+    const label = `${String(wanted['type'])} ${String(wanted['name'])}`;
+    // It is the Domain whose address moved when the App is as it was.
+    const cause = isFresh(want) ? want.cause() : `domain/${String(wanted['domain'])}`;
+    const reasons = found
+      ? fields.flatMap((field) =>
+          because(want, `record.${field}`, present?.[field] ?? null, wanted[field] ?? null, cause),
+        )
+      : because(want, 'record', null, label, cause);
+    return [
+      step(
+        { type: 'ApplyRecord', owner: want.document, record },
+        {
+          target: `dnsrecord/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'ask for'} the record ${label}`,
+          because: reasons,
+          child: { apply: record },
+        },
+      ),
+    ];
+  });
+}
+
+function deleteRecords(want: AppWant, cause: string): AppStep[] {
+  const gone = want.deleting
+    ? want.names.children.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    : want.names.left;
+  return gone.map(({ metadata: { name }, spec }) => {
+    const label = `${spec.type} ${spec.name}`;
+    return step(
+      { type: 'DeleteRecord', name },
+      {
+        target: `dnsrecord/${name}`,
+        action: 'delete',
+        message: `give up the record ${label}`,
+        because: because(want, 'record', label, null, cause),
+        child: { delete: { kind: 'DNSRecord', name } },
+      },
+    );
+  });
+}
+
 function applyBindings(want: AppWant): AppStep[] {
   return want.addons.bindings.flatMap(({ manifest, found }) => {
     const wanted = manifest.spec as Record<string, Json>;
@@ -212,6 +297,41 @@ function applyBindings(want: AppWant): AppStep[] {
       ),
     ];
   });
+}
+
+function applyTasks(want: AppWant): AppStep[] {
+  return want.tasks.tasks
+    .filter(({ found, differences }) => !found || differences.length > 0)
+    .map(({ manifest, found, differences }) => {
+      const { name } = manifest.metadata;
+      return step(
+        { type: 'ApplyTask', owner: want.document, task: manifest },
+        {
+          target: `task/${name}`,
+          action: found ? 'change' : 'create',
+          message: `${found ? 'change' : 'make'} the task ${String(manifest.spec?.['task'])}`,
+          because: differences.flatMap((one) => because(want, `task.${one.field}`, one.found, one.wanted)),
+          child: { apply: manifest },
+        },
+      );
+    });
+}
+
+function deleteTasks(want: AppWant, cause: string): AppStep[] {
+  return want.tasks.unwanted
+    .filter(({ metadata }) => !metadata.deletionTimestamp)
+    .map(({ metadata: { name } }) =>
+      step(
+        { type: 'DeleteTask', name },
+        {
+          target: `task/${name}`,
+          action: 'delete',
+          message: 'run it no more, and remove what it left',
+          because: because(want, 'task', name, null, cause),
+          child: { delete: { kind: 'Task', name } },
+        },
+      ),
+    );
 }
 
 function deleteBindings(want: AppWant, cause: string): AppStep[] {
@@ -396,8 +516,15 @@ function startStep(
         : 'stop the old container, start the new one, and go back if it does not come up',
       because: reasons.length > 0 ? reasons : found,
       deadlineSeconds: 180,
+      ...(serves(replaced, want, have) ? {} : { urgent: true }),
     },
   );
+}
+
+/** As far as is known, people reach it. */
+function serves(container: SeenContainer, want: AppWant, have: AppHave): boolean {
+  const isUnhealthy = have.health?.containerId === container.id && have.health.state === 'unhealthy';
+  return container.state === 'running' && !isUnhealthy && networkDrift(container, want, have) === undefined;
 }
 
 function probeTarget(want: AppWant, address: string | undefined): ProbeTarget | undefined {
@@ -431,7 +558,7 @@ function restart(want: AppWant, current: SeenContainer, target: string): AppStep
   const asked = want.document.metadata.annotations?.[ANNOTATION.restartedAt];
   if (asked === undefined || asked === want.document.status?.restartedAt) return [];
   const startedAt = current.details?.startedAt;
-  if (startedAt === undefined || Date.parse(startedAt) >= Date.parse(asked)) return [];
+  if (startedAt === undefined || wasRestarted(asked, want, current)) return [];
   const field = `metadata.annotations.${ANNOTATION.restartedAt}`;
   const reason = because(want, field, startedAt, asked, 'a restart was asked for');
   return [
@@ -502,10 +629,12 @@ function causeOfOther(
   have: AppHave,
   settings: Record<string, Json>,
   old: SeenContainer,
+  field: string,
 ): string {
   if (isUnasked(want, have, settings, old)) return unaskedCause(have, old);
   const isOfThis = old.generation === String(want.document.metadata.generation);
-  return isOfThis ? 'drift or a reference' : want.cause();
+  if (!isOfThis) return want.cause();
+  return want.causeOfReference?.(field) ?? 'a change of what it refers to';
 }
 
 /** Why the container that is there does not do. */
@@ -520,8 +649,10 @@ function containerReasons(
     return because(want, 'container', null, containerName(want.document.metadata.name), cause);
   }
   if (!settings) return because(want, 'image', old.image, want.app.image);
-  const cause = causeOfOther(want, have, settings, old);
-  const changed = settingsDifferences(old.settings, settings).map((difference) => ({ ...difference, cause }));
+  const changed = settingsDifferences(old.settings, settings).map((difference) => ({
+    ...difference,
+    cause: causeOfOther(want, have, settings, old, difference.field),
+  }));
   const drifted = old.drift.map((difference) => ({ ...difference, cause: 'drift' }));
   const network = networkDrift(old, want, have);
   const moved = network
@@ -537,11 +668,39 @@ function stop(want: AppWant, have: AppHave): AppStep[] {
       {
         target: `container/${container.id.slice(0, 12)}`,
         impact: 'restart',
+        // Nobody wants it to serve.
+        urgent: true,
         message: 'stop the container',
         because: because(want, 'spec.state', container.state, 'stopped', stateCause(want)),
       },
     ),
   );
+}
+
+/**
+ * Apps that want each other's ports would wait for each other for ever. So an App that waits for a port of one that waits, too, lets go of
+ * what it does not want any more and another one wants.
+ */
+function givePortsUp(want: AppWant, have: AppHave): AppStep[] {
+  const others = want.waitingForPorts ?? new Map<string, readonly number[]>();
+  if (!have.takenPorts.some(({ app }) => app !== undefined && others.has(app))) return [];
+  const own = new Set(want.app.tcpPorts.map(({ hostPort }) => hostPort));
+  return have.containers.filter(isUp).flatMap((container) => {
+    const unwanted = portsOf(container).filter((held) => !own.has(held));
+    const [rival, ports = []] =
+      [...others].find(([, asked]) => unwanted.some((held) => asked.includes(held))) ?? [];
+    const port = unwanted.find((held) => ports.includes(held));
+    if (port === undefined || rival === undefined) return [];
+    return step(
+      { type: 'StopContainer', id: container.id },
+      {
+        target: `container/${container.id.slice(0, 12)}`,
+        impact: 'restart',
+        message: `stop the container, so that app/${rival} gets port ${port}, and this one its own`,
+        because: because(want, `ports.${port}`, port, null, `app/${rival} waits for it`),
+      },
+    );
+  });
 }
 
 function teardown(want: AppWant, have: AppHave): AppStep[] {
@@ -565,12 +724,15 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
       ),
     );
   }
+  steps.push(...deleteTasks(want, cause));
+  const afterTasks = want.tasks.owned.map((task) => task.metadata.name);
+  steps.push(...deleteRecords(want, cause));
   for (const container of have.containers) {
     const message = 'stop and remove the container';
     const target = `container/${container.id.slice(0, 12)}`;
     steps.push(
       step(
-        { type: 'RemoveContainer', id: container.id, afterSite: name },
+        { type: 'RemoveContainer', id: container.id, afterSite: name, afterTasks },
         {
           target,
           action: 'delete',

@@ -2,7 +2,11 @@
  * Asks each running App's container for its health path and says when the answer changes. One good answer makes it healthy
  * at once; it counts as unhealthy only after a while without one, so that a slow moment is no alarm. The monitor follows App
  * documents (what runs, and where) and wakes the App's reconciler through `onChange`; it writes nothing.
+ *
+ * The same path is asked through nginx, as a browser would: an App is Ready when people reach it, not when its container is well.
+ * That costs TLS, so while all is well it is done at every third question.
  */
+import { isIPv4 } from 'node:net';
 import type { Clock } from '../../controller/clock.ts';
 import type { Document } from '../../resources/document.ts';
 import type { AppStatus, PlatformSpec } from '../../resources/generated.ts';
@@ -19,6 +23,8 @@ export interface Health {
   message: string;
   /** RFC 3339 of the last good answer. */
   lastHealthyAt?: string;
+  /** Whether nginx passes the question on to it. Absent: nobody asks there. */
+  edge?: { ok: boolean; message: string };
 }
 
 export interface HealthReading {
@@ -30,6 +36,15 @@ export interface HealthSettings {
   intervalMilliseconds: number;
   timeoutMilliseconds: number;
   unhealthyAfterMilliseconds: number;
+  /** Where nginx listens for HTTPS. Absent: only the container is asked. */
+  edge?: { address: string; port: number };
+}
+
+/** The address of the edge that this machine asks itself at. */
+export function edgeOf(spec: PlatformSpec | undefined): { address: string; port: number } {
+  const { addresses = ['127.0.0.1'], httpsPort = 443 } = spec?.http ?? {};
+  const own = addresses.map((address) => ({ '0.0.0.0': '127.0.0.1', '::': '::1' })[address] ?? address);
+  return { address: own.find((address) => isIPv4(address)) ?? own[0] ?? '127.0.0.1', port: httpsPort };
 }
 
 export function healthSettings(spec: PlatformSpec | undefined): HealthSettings {
@@ -44,6 +59,12 @@ export function healthSettings(spec: PlatformSpec | undefined): HealthSettings {
 /** Between questions to what was never healthy: soon at first, then less often. */
 const FIRST_PAUSES_MILLISECONDS = [100, 200, 300, 400, 500, 750, 1000, 1500, 2000];
 
+/** While all is well, nginx is asked at one of so many questions. */
+const EDGE_EVERY = 3;
+/** So many bad answers in a row: one may come from a reload. */
+const EDGE_FAILURES = 2;
+const NOT_ASKED = 'not asked through nginx yet';
+
 interface Watched {
   name: string;
   target: Omit<ProbeTarget, 'timeoutMilliseconds'>;
@@ -51,6 +72,10 @@ interface Watched {
   /** Monotonic time of the last good answer, or of the beginning. */
   goodAt: number;
   asked: number;
+  /** Questions until nginx is asked again, and its bad answers in a row. */
+  edgeIn: number;
+  edgeFailures: number;
+  isAsking: boolean;
   cancel: () => void;
   abort: AbortController;
 }
@@ -111,6 +136,7 @@ export class HealthMonitor implements HealthReading {
       containerId,
       message: 'not asked yet',
       ...(startedAt === undefined ? {} : { startedAt }),
+      ...(this.#settings().edge ? { edge: { ok: false, message: NOT_ASKED } } : {}),
     };
     const watched: Watched = {
       name,
@@ -118,10 +144,22 @@ export class HealthMonitor implements HealthReading {
       health,
       goodAt: this.#clock.monotonic(),
       asked: 0,
+      edgeIn: 0,
+      edgeFailures: 0,
+      isAsking: false,
       cancel: () => undefined,
       abort: new AbortController(),
     };
     this.#watched.set(uid, watched);
+    this.#askAfter(0, watched);
+  }
+
+  /** Something is new about the way to it: it is asked at once, also through nginx. */
+  askSoon(appUid: string): void {
+    const watched = this.#watched.get(appUid);
+    if (!watched || watched.isAsking) return;
+    watched.edgeIn = 0;
+    watched.cancel();
     this.#askAfter(0, watched);
   }
 
@@ -142,19 +180,47 @@ export class HealthMonitor implements HealthReading {
   async #ask(watched: Watched): Promise<void> {
     const settings = this.#settings();
     const { signal } = watched.abort;
-    const target = { ...watched.target, timeoutMilliseconds: settings.timeoutMilliseconds };
-    const answer = await this.#probe
-      .ask(target, signal)
-      .catch((error: unknown): ProbeAnswer => ({ ok: false, message: String(error) }));
+    watched.isAsking = true;
+    const answer = await this.#answer(watched.target, settings, signal);
     if (signal.aborted) return;
-    this.#take(watched, answer, settings);
+    const edge = answer.ok ? await this.#askEdge(watched, settings) : undefined;
+    if (signal.aborted) return;
+    watched.isAsking = false;
+    this.#take(watched, answer, edge, settings);
     watched.asked += 1;
-    const eager = watched.health.state === 'starting' ? FIRST_PAUSES_MILLISECONDS[watched.asked] : undefined;
-    const pause = eager ?? (watched.health.state === 'healthy' ? settings.intervalMilliseconds : 2_000);
+    const eager = isWell(watched) ? undefined : FIRST_PAUSES_MILLISECONDS[watched.asked];
+    const pause = eager ?? (isWell(watched) ? settings.intervalMilliseconds : 2_000);
     this.#askAfter(Math.min(pause, settings.intervalMilliseconds), watched);
   }
 
-  #take(watched: Watched, answer: ProbeAnswer, settings: HealthSettings): void {
+  #answer(
+    target: Omit<ProbeTarget, 'timeoutMilliseconds'>,
+    { timeoutMilliseconds }: HealthSettings,
+    signal: AbortSignal,
+  ): Promise<ProbeAnswer> {
+    return this.#probe
+      .ask({ ...target, timeoutMilliseconds }, signal)
+      .catch((error: unknown): ProbeAnswer => ({ ok: false, message: String(error) }));
+  }
+
+  /** What is known of the edge after this question; undefined where it was not its turn. */
+  async #askEdge(watched: Watched, settings: HealthSettings): Promise<Health['edge']> {
+    const { edge } = settings;
+    if (!edge) return undefined;
+    watched.edgeIn -= 1;
+    if (watched.edgeIn > 0 && watched.health.edge?.ok && watched.edgeFailures === 0) return undefined;
+    watched.edgeIn = EDGE_EVERY;
+    const target = { ...watched.target, ...edge, tls: true };
+    const { status, message } = await this.#answer(target, settings, watched.abort.signal);
+    // A page of its own that asks who one is, or sends elsewhere, is an answer; that nginx has nobody to ask is none.
+    const isAnswer = status !== undefined && status < 500;
+    watched.edgeFailures = isAnswer ? 0 : watched.edgeFailures + 1;
+    if (isAnswer) return { ok: true, message };
+    const wasOk = watched.health.edge?.ok === true && watched.edgeFailures < EDGE_FAILURES;
+    return { ok: wasOk, message: wasOk ? (watched.health.edge?.message ?? message) : message };
+  }
+
+  #take(watched: Watched, answer: ProbeAnswer, edge: Health['edge'], settings: HealthSettings): void {
     const now = this.#clock.monotonic();
     if (answer.ok) watched.goodAt = now;
     const before = watched.health;
@@ -165,10 +231,17 @@ export class HealthMonitor implements HealthReading {
       state,
       message: answer.message,
       ...(lastHealthyAt === undefined ? {} : { lastHealthyAt }),
+      ...(edge ? { edge } : {}),
     };
     const told = state !== before.state || (state !== 'healthy' && answer.message !== before.message);
-    if (told) this.#onChange(watched.name);
+    const edgeTold =
+      edge && (edge.ok !== before.edge?.ok || (!edge.ok && edge.message !== before.edge.message));
+    if (told || edgeTold) this.#onChange(watched.name);
   }
+}
+
+function isWell({ health, edgeFailures }: Watched): boolean {
+  return health.state === 'healthy' && health.edge?.ok !== false && edgeFailures === 0;
 }
 
 function targetOf(status: AppStatus | undefined): Watched['target'] | undefined {

@@ -5,12 +5,16 @@ import { isWithin } from '../../resources/domain.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeApp } from './converge.ts';
 import { type AppStep, diffApp } from './diff.ts';
+import { appNotices } from './notices.ts';
 import { type AppHave, observeApp } from './observe.ts';
+import { leadsHere } from './records.ts';
 import { appStatus } from './status.ts';
 import { type AppWant, appWant } from './want.ts';
 
 export const APP_FINALIZER = 'holdfast.dev/app';
 const CRASH_RECHECK_SECONDS = 15;
+/** Nobody tells when somebody's domain is pointed here. */
+const ALIAS_RECHECK_SECONDS = 120;
 
 export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writing> = {
   kind: 'App',
@@ -18,7 +22,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   // nginx is reloaded once.
   parallelism: 256,
   finalizer: APP_FINALIZER,
-  watches: ['App', 'Site', 'Binding', 'Secret', 'Platform', 'Domain'],
+  watches: ['App', 'Site', 'Binding', 'Task', 'Secret', 'Platform', 'Domain', 'DNSRecord'],
   key: ({ metadata }) => metadata.name,
   wakes,
   want: appWant,
@@ -27,18 +31,28 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   diff: diffApp,
   converge: convergeApp,
   status: appStatus,
+  notices: appNotices,
   // Docker tells nothing when a container that it starts again and again is given up or comes up, or cannot be removed.
-  // Nor does anybody tell when a port becomes free.
-  requeueAfterSeconds: (_want, { containers, takenPorts }) =>
-    takenPorts.length > 0 || containers.some(({ state }) => state === 'restarting' || state === 'removing')
-      ? CRASH_RECHECK_SECONDS
-      : undefined,
+  // Nor does anybody tell when a port becomes free, or an alias is pointed here.
+  requeueAfterSeconds: (want, { containers, takenPorts, aliases }) => {
+    if (
+      takenPorts.length > 0 ||
+      containers.some(({ state }) => state === 'restarting' || state === 'removing')
+    )
+      return CRASH_RECHECK_SECONDS;
+    const allHere = aliases.every((alias) => leadsHere(alias, want.host, want.names.addresses));
+    return allHere ? undefined : ALIAS_RECHECK_SECONDS;
+  },
 };
 
 function wakes(changed: Document, view: View): readonly string[] {
   const { kind, metadata } = changed;
   if (kind === 'Site') return [metadata.name];
+  if (kind === 'DNSRecord')
+    return (metadata.ownerReferences ?? []).filter((owner) => owner.kind === 'App').map(({ name }) => name);
   if (kind === 'Binding') return [String(changed.spec['app'])];
+  // How it runs is no business of the App's; that it is gone is what a deletion waits for.
+  if (kind === 'Task') return view.get('Task', metadata.name) ? [] : [String(changed.spec['app'])];
   const apps = view.list('App');
   const waiting = (document: Document) => isWaiting(document);
   if (kind === 'App')

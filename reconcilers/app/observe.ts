@@ -20,9 +20,11 @@ import {
   seeContainers,
 } from '../container/seen.ts';
 import type { ContainerSummary, DockerReading, ImageDetails } from '../drivers/docker/index.ts';
+import { DriverError } from '../drivers/error.ts';
 import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
 import { findTakenPorts, type TakenPort } from './ports.ts';
+import type { AliasLead } from './records.ts';
 import type { AppWant } from './want.ts';
 
 export interface AppHave {
@@ -39,6 +41,8 @@ export interface AppHave {
   /** Where the App's data is on the host. */
   folder: string;
   health?: Health;
+  /** What Docker told of its containers since they last were as wanted. */
+  heard?: string;
   /** Somebody removed the network; the Platform makes it again, and nothing can be started meanwhile. */
   networkGone?: boolean;
   /** Public ports that somebody else has, and who. Looked for only where no container of the App has them. */
@@ -46,10 +50,14 @@ export interface AppHave {
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
+  /** Where its aliases in other people's domains lead to. */
+  aliases: readonly AliasLead[];
 }
 
 export async function observeApp(want: AppWant, world: Reading): Promise<AppHave> {
   const { uid, name } = want.document.metadata;
+  // Before they are looked at: what fits then is forgotten.
+  const heard = world.docker.heard(uid);
   const image = await findImage(want, world.docker);
   const address = world.leases.of(ADDRESS_POOL, uid);
   const folder = appFolder(world.settings.stateFolder, name);
@@ -92,7 +100,24 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     ...(crashLog === undefined ? {} : { crashLog }),
     ...(inputs ? { inputs } : {}),
     ...(networkGone ? { networkGone } : {}),
+    ...(heard === undefined ? {} : { heard }),
+    aliases: await followAliases(want, world),
   };
+}
+
+/** It is only told where they lead to, so that a resolver that is silent changes nothing. */
+async function followAliases({ names, deleting }: AppWant, world: Reading): Promise<AliasLead[]> {
+  if (deleting) return [];
+  return Promise.all(
+    names.elsewhere.map(async (name): Promise<AliasLead> => {
+      try {
+        return { name, leads: await world.lookup.leadsTo(name, names.resolvers) };
+      } catch (error) {
+        if (!(error instanceof DriverError)) throw error;
+        return { name, problem: error.message };
+      }
+    }),
+  );
 }
 
 /** The image that this generation was pinned to, as long as it is there; else what the reference names on this machine. */

@@ -4,6 +4,7 @@
  */
 import type { Json } from '../../resources/document.ts';
 import type { SeenContainer } from '../container/seen.ts';
+import { LABEL } from '../drivers/docker/index.ts';
 import type { Listener } from '../drivers/host/index.ts';
 import type { Reading } from '../world.ts';
 import type { AppWant } from './want.ts';
@@ -12,6 +13,8 @@ export interface TakenPort {
   port: number;
   /** "nginx (pid 812)", "container registry". */
   by: string;
+  /** The App whose container it is. */
+  app?: string;
 }
 
 export async function findTakenPorts(
@@ -29,15 +32,18 @@ export async function findTakenPorts(
     // Without its proxy Docker forwards by rules, and no socket tells of it.
     const container = await docker.publisherOf(port);
     const listener = listeners.find((one) => one.port === port);
-    if (container !== undefined) taken.push({ port, by: `container ${container}` });
-    else if (listener) taken.push({ port, by: programOf(listener) });
+    if (container !== undefined) {
+      const ours = (await docker.containers()).find(({ name }) => name === container);
+      const app = ours?.labels[LABEL.kind] === 'App' ? ours.labels[LABEL.name] : undefined;
+      taken.push({ port, by: `container ${container}`, ...(app === undefined ? {} : { app }) });
+    } else if (listener) taken.push({ port, by: programOf(listener) });
   }
   return taken;
 }
 
 const HOLDS: ReadonlySet<string> = new Set(['running', 'restarting', 'paused']);
 
-function portsOf({ settings, details }: SeenContainer): number[] {
+export function portsOf({ settings, details }: SeenContainer): number[] {
   if (details) return details.settings.ports.map(({ hostPort }) => hostPort);
   const made = JSON.parse(settings ?? '{}') as Record<string, Json>;
   return Object.keys(made).flatMap((field) => (field.startsWith('ports.') ? Number(field.slice(6)) : []));

@@ -3,8 +3,9 @@ import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engi
 import { ANNOTATION, condition } from '../../resources/document.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
-import { type AppStep, askedFor, obstacle, waitsFor } from './diff.ts';
+import { type AppStep, askedFor, obstacle, waitsFor, wasRestarted, wishes } from './diff.ts';
 import type { AppHave } from './observe.ts';
+import { leadsHere, nameConditions, recordsNotReady } from './records.ts';
 import type { AppWant } from './want.ts';
 
 interface Verdict {
@@ -35,6 +36,7 @@ export function appStatus(
       conditions: [
         { type: 'Ready', ...ready },
         { type: 'Healthy', ...healthVerdict(want, have, current) },
+        ...nameConditions(want.names, want.host, have.aliases),
       ],
       ...(blocked ? { blocked } : {}),
       fields: fields(want, have, current, outcome),
@@ -100,6 +102,12 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
       site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
     );
   }
+  if (health.edge?.ok === false) {
+    const message = `nginx has the site, and the container is well, but ${want.url ?? 'it'} does not answer through nginx: ${health.edge.message}`;
+    return no('EdgeNotAnswering', message);
+  }
+  const unnamed = recordsNotReady(want.names);
+  if (unnamed !== undefined) return no('DNSNotReady', unnamed);
   return { status: 'True', reason: 'Serving', message: `${want.url ?? 'it'} answers` };
 }
 
@@ -140,10 +148,13 @@ function fields(
   const holds = !want.blocked && !want.waiting;
   const isAsWanted = holds && isConverged(want, have, current, outcome);
   const asked = document.metadata.annotations?.[ANNOTATION.restartedAt];
-  const restarted = asked !== undefined && restartIsDone(asked, current, outcome);
+  const isPending = outcome.pending.length > 0;
+  const restarted = asked !== undefined && !isPending && wasRestarted(asked, want, current);
   return {
     manifest: app.manifest,
     fqdn: want.host,
+    cnameTarget: want.names.elsewhere.length > 0 ? want.host : undefined,
+    aliases: have.aliases.length > 0 ? aliasFields(want, have) : undefined,
     url: want.url,
     address: have.address,
     data: have.dataExists ? have.folder : undefined,
@@ -153,8 +164,31 @@ function fields(
     image: have.image ? imageFields(app.image, have.image) : before?.image,
     rollout: rolloutFields(want, have, outcome),
     ...(holds ? { hosts: want.hosts, ports: app.tcpPorts.map(({ hostPort }) => hostPort) } : {}),
+    restart: restartFields(asked, want, current, outcome),
     ...(restarted ? { restartedAt: asked } : {}),
   };
+}
+
+/** Kept from just before the restart until it was seen to have happened. */
+function restartFields(
+  asked: string | undefined,
+  { document }: AppWant,
+  current: SeenContainer | undefined,
+  { pending }: Outcome<AppStep>,
+): unknown {
+  const known = document.status?.restart;
+  if (asked === undefined || !pending.some(({ type }) => type === 'RestartContainer')) {
+    return pending.length > 0 ? known : undefined;
+  }
+  return known?.asked === asked ? known : { asked, before: current?.details?.startedAt ?? '' };
+}
+
+function aliasFields({ names, host }: AppWant, { aliases }: AppHave): unknown {
+  return aliases.map((alias) => ({
+    name: alias.name,
+    leadsTo: [...(alias.leads?.cnames ?? []), ...[...(alias.leads?.addresses ?? [])].sort()],
+    here: leadsHere(alias, host, names.addresses),
+  }));
 }
 
 function isConverged(
@@ -165,16 +199,6 @@ function isConverged(
 ): boolean {
   if (failure || pending.length > 0 || !have.inputs || obstacle(want, have)) return false;
   return current?.hash === settingsHash(canonicalSettings(have.inputs));
-}
-
-function restartIsDone(
-  asked: string,
-  current: SeenContainer | undefined,
-  { pending }: Outcome<AppStep>,
-): boolean {
-  if (pending.length > 0) return false;
-  const startedAt = current?.details?.startedAt;
-  return startedAt !== undefined && Date.parse(startedAt) >= Date.parse(asked);
 }
 
 function containerFields(
@@ -202,7 +226,14 @@ function rolloutFields(want: AppWant, have: AppHave, { pending, failure, now }: 
   const work = failure?.step && 'work' in failure.step ? (failure.step as AppStep).work : undefined;
   if (failure?.reason === 'RolloutFailed' && work?.type === 'SwitchContainer') {
     const { generation } = want.document.metadata;
-    return { hash: work.hash, generation, state: 'failed', message: failure.message, at: now };
+    return {
+      hash: work.hash,
+      generation,
+      state: 'failed',
+      message: failure.message,
+      at: now,
+      asked: wishes(want),
+    };
   }
   if (before?.state !== 'failed' || !have.inputs) return before;
   const converged = pending.length === 0 && !failure;

@@ -3,7 +3,7 @@
  * the values of Secrets, and what stands in the way. Pure; observe and diff build on it.
  */
 import type { View } from '../../controller/engine/contract.ts';
-import { ANNOTATION, condition, type Document, type StatusBase } from '../../resources/document.ts';
+import { ANNOTATION, condition, type Document, refText, type StatusBase } from '../../resources/document.ts';
 import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
@@ -13,6 +13,8 @@ import type { RegistryAuth } from '../drivers/docker/index.ts';
 import { isDiskCritical } from '../platform/pressure.ts';
 import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
+import { type NamesWant, namesWant } from './records.ts';
+import { type TasksWant, tasksWant } from './tasks.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -32,6 +34,9 @@ export interface AppWant {
   dns: readonly string[];
   env: Record<string, string>;
   addons: AddonsWant;
+  tasks: TasksWant;
+  /** Its names in DNS. */
+  names: NamesWant;
   /**
    * Digest of all that documents say of the container, as they say it. While it stays the same and the container's settings
    * do not, it is Holdfast or the machine that has changed, and nobody asked for another container.
@@ -42,16 +47,21 @@ export interface AppWant {
   blocked?: Obstacle;
   /** Cannot go on until something else is there. Nothing is changed. */
   waiting?: Obstacle;
+  /** Public ports that other Apps wait for now, by their names, while somebody else has them. */
+  waitingForPorts?: ReadonlyMap<string, readonly number[]>;
   /** The disk is too full to pull an image: what Platform says of it. */
   diskFull?: string;
   site?: Document;
   /** "generation 3 by root through cli". */
   cause: () => string;
+  /** Whose change it is where a setting comes from another document: "generation 2 of secret/key by root through cli". */
+  causeOfReference?: (field: string) => string | undefined;
   deleting: boolean;
   deleteData: boolean;
 }
 
 const CLAIMS = 'app claims';
+const WAITING = 'apps that wait for a port';
 
 interface Claims {
   /** Host name → App that has it. */
@@ -88,6 +98,8 @@ export function appWant(name: string, view: View): AppWant | undefined {
     dns: app.dns.length > 0 ? app.dns : (platformSpec.network?.dns ?? []),
     env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
     addons,
+    tasks: tasksWant(document, app, view),
+    names: namesWant(document, app, host, view),
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(
       canonicalJson([
@@ -105,7 +117,11 @@ export function appWant(name: string, view: View): AppWant | undefined {
     ...(waiting ? { waiting } : {}),
     ...(diskFull === undefined ? {} : { diskFull }),
     ...(site ? { site } : {}),
+    ...(app.tcpPorts.length > 0
+      ? { waitingForPorts: view.derived(WAITING, ['App#status'], portsWaitedFor) }
+      : {}),
     cause: () => view.causeOf(document),
+    causeOfReference: (field) => causeOfReference(field, app, view),
     deleting: document.metadata.deletionTimestamp !== undefined,
     deleteData: document.metadata.annotations?.[ANNOTATION.deleteData] === 'true',
   };
@@ -115,6 +131,17 @@ function isNetwork(
   value: PlatformStatus['network'],
 ): value is { name: string; subnet: string; gateway: string } {
   return value?.name !== undefined && value.subnet !== undefined && value.gateway !== undefined;
+}
+
+function causeOfReference(field: string, app: EffectiveApp, view: View): string | undefined {
+  const [, variable] = /^env\.(.+)$/.exec(field) ?? [];
+  const entry = app.env.find(({ name }) => name === variable);
+  if (entry && 'secret' in entry) return causeOf(view.get('Secret', entry.secret), view);
+  return /^(network|address|dns)$/.test(field) ? causeOf(view.get('Platform', 'platform'), view) : undefined;
+}
+
+function causeOf(document: Document | undefined, view: View): string | undefined {
+  return document && view.causeOf(document).replace(/^generation \d+/, `$& of ${refText(document)}`);
 }
 
 /** The names that packages of the older platform read, and their prefixed twins. */
@@ -216,6 +243,15 @@ function claims(view: View): Claims {
     }
   }
   return { hosts, ports };
+}
+
+function portsWaitedFor(view: View): ReadonlyMap<string, readonly number[]> {
+  const waiting = (view.list('App') as readonly AppDocument[]).filter(
+    (app) => condition(app, 'Ready')?.reason === 'PortInUse',
+  );
+  return new Map(
+    waiting.map((app) => [app.metadata.name, memoized(app).tcpPorts.map(({ hostPort }) => hostPort)]),
+  );
 }
 
 const effectiveApps = new WeakMap<object, EffectiveApp>();

@@ -61,6 +61,7 @@ export async function seeContainers(docker: Reading['docker'], look: Look): Prom
       if (isCompared) entry.drift = settingsDifference(spec, details);
       // One that was made for other settings was compared with nothing.
       if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
+      else if (isCompared) docker.doubt(container.id);
     }
     seen.push(entry);
   }
@@ -73,6 +74,9 @@ export async function findLeftVolumes(
   { uid, containers, wantedHash }: { uid: string; containers: readonly SeenContainer[]; wantedHash?: string },
 ): Promise<string[]> {
   const used = new Set(containers.map(({ hash }) => hash));
+  // A task that still runs works in those of the container that it was started beside.
+  for (const { labels } of await docker.containers())
+    if (labels[LABEL.app] === uid) used.add(labels[LABEL.hash] ?? '');
   if (wantedHash !== undefined) used.add(wantedHash);
   return (await docker.volumes())
     .filter(({ labels }) => labels[LABEL.uid] === uid)

@@ -64,7 +64,7 @@ export async function find(
 ): Promise<ContainerSummary> {
   const found = (await ofDocument(uid, world))
     .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
-    .sort((a, b) => b.createdAt - a.createdAt)[0];
+    .sort(newestFirst)[0];
   if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
   return found;
 }
@@ -116,9 +116,13 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
     await start(next, world);
     await work.prove(next);
   } catch (error) {
-    // What says nothing about the new container: looked at again, and gone on with.
-    if (work.signal.aborted || isGone(error)) throw error;
-    if (error instanceof DriverError && error.code === 'unavailable') throw error;
+    if (work.signal.aborted || !isAboutContainer(error)) throw error;
+    if (isPortInUse(error)) {
+      // Somebody took it in the moment between: nothing is wrong with the new one, which waits beside the old one.
+      const [before] = up;
+      if (before) await start(before, world);
+      throw error;
+    }
     const text = await tellFailure(error, next, world);
     // Forced: one that starts again and again may be between two lives.
     await world.docker.remove(next.id);
@@ -127,6 +131,17 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
     const after = back ? '; the container before it serves again' : '';
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
   }
+}
+
+/** Whether it says anything about the new container. What does not is looked at again, and gone on with. */
+function isAboutContainer(error: unknown): boolean {
+  return !(error instanceof DriverError) || !SAYS_NOTHING.has(error.code);
+}
+
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['unavailable', 'timeout', 'aborted', 'notFound']);
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof ReconcileError && error.reason === 'PortInUse';
 }
 
 export async function tellFailure(
@@ -169,4 +184,9 @@ export async function proveContainer(
 
 export function isGone(error: unknown): error is DriverError {
   return error instanceof DriverError && error.code === 'notFound';
+}
+
+/** Of two that were made in the same second, the one that has not run yet. */
+function newestFirst(a: ContainerSummary, b: ContainerSummary): number {
+  return b.createdAt - a.createdAt || Number(b.state === 'created') - Number(a.state === 'created');
 }

@@ -99,7 +99,8 @@ async function explained<T>(world: SiteWriting, run: () => Promise<T>): Promise<
     if (error.code !== 'conflict')
       throw new ReconcileError('retryable', 'NginxFailed', error.message, { cause: error });
     const message = `${error.message}${await holder(error.message, world)} Stop it there, or give nginx other ports: spec.http.port and spec.http.httpsPort of the Platform.`;
-    throw new ReconcileError('retryable', 'PortTaken', message, { cause: error });
+    // Nobody tells when it is free.
+    throw new ReconcileError('retryable', 'PortTaken', message, { cause: error, recheckSeconds: 10 });
   }
 }
 

@@ -17,11 +17,11 @@ dnsConformance('fake', async () => {
     async dump() {
       return JSON.stringify([...zone.sets].sort());
     },
-    refused: {
+    refused: async () => ({
       name: 'bad.example.com',
       type: 'A',
       after: { ttl: 300, values: ['192.0.2.1'] },
-    },
+    }),
     cleanup: async () => {},
   };
 });

@@ -478,6 +478,9 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
     assert.match(stamped?.text ?? '', /^\d{4}-\d\d-\d\dT\S+Z \w+$/);
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
     assert.equal(await lines(docker.logs(id, { since: tomorrow })), []);
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+    assert.equal(await lines(docker.logs(id, { until: yesterday })), []);
+    assert.is((await lines(docker.logs(id, { until: tomorrow }))).length, 3);
   });
 
   test('with a terminal all lines are stdout, without carriage returns', async () => {

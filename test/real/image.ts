@@ -11,15 +11,19 @@ import path from 'node:path';
 import { docker, run } from './docker.ts';
 
 /**
- * `host` has all that `setup.sh run` would install. `fresh` is the least that a person may have: git, node and npm.
+ * `host` has all that `setup.sh run` would install. `fresh` is the least that a person may have: git, node and npm. `names` is a
+ * host with a name server and an ACME authority beside it.
  */
-export type Flavour = 'host' | 'fresh';
+export type Flavour = 'host' | 'fresh' | 'names';
+
+const hostPackages = [
+  ...['ca-certificates', 'libstdc++6', 'procps', 'iproute2', 'tini', 'systemd-sysv', 'dbus'],
+  ...['docker.io', 'iptables', 'nginx-light', 'busybox-static', 'curl', 'openssl'],
+];
 
 const packages: Record<Flavour, string[]> = {
-  host: [
-    ...['ca-certificates', 'libstdc++6', 'procps', 'iproute2', 'tini', 'systemd-sysv', 'dbus'],
-    ...['docker.io', 'iptables', 'nginx-light', 'busybox-static', 'curl', 'openssl'],
-  ],
+  host: hostPackages,
+  names: [...hostPackages, 'knot', 'knot-dnsutils', 'pebble'],
   fresh: ['ca-certificates', 'libstdc++6', 'procps', 'tini', 'systemd-sysv', 'dbus', 'git'],
 };
 
@@ -48,7 +52,7 @@ function nodeFiles(flavour: Flavour): { from: string; to: string }[] {
   const node = realpathSync(process.execPath);
   const prefix = path.resolve(node, '../..');
   const files = [{ from: node, to: '/usr/local/bin' }];
-  if (flavour === 'host') return files;
+  if (flavour !== 'fresh') return files;
   const npm = path.join(prefix, 'lib/node_modules/npm');
   if (!existsSync(npm)) throw new Error(`This machine's npm is not at ${npm}, so no fresh host can be made.`);
   files.push({ from: npm, to: '/usr/local/lib/node_modules' });
@@ -71,7 +75,8 @@ function recipe(flavour: Flavour): string[] {
   for (const file of nodeFiles(flavour)) hook(`copy-in ${file.from} ${file.to}`);
   if (flavour === 'fresh') hook('ln -s ../lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"');
   // A test that wants the distribution's nginx beside ours enables it itself.
-  if (flavour === 'host') hook('chroot "$1" systemctl disable nginx.service');
+  if (flavour !== 'fresh') hook('chroot "$1" systemctl disable nginx.service');
+  if (flavour === 'names') hook('chroot "$1" systemctl disable knot.service');
   hook('echo holdfast-test >"$1/etc/hostname"');
   return arguments_;
 }

@@ -77,7 +77,8 @@ function secret(name: string, labels: object = {}): string {
   return JSON.stringify({
     apiVersion: 'holdfast.dev/v1',
     kind: 'Secret',
-    metadata: { name, labels },
+    // An empty map is left out of what is stored, as in Kubernetes, and kubectl sends it again each time.
+    metadata: { name, ...(Object.keys(labels).length > 0 && { labels }) },
     spec: { stringData: { password: 'hunter2' } },
   });
 }
@@ -116,6 +117,16 @@ function tearDown(name: string): () => void {
       );
     },
   });
+}
+
+/** Newer ones leave managed fields out unless they are asked for. */
+async function withManagers(): Promise<string[]> {
+  return (await ok(['get', '--help'])).includes('--show-managed-fields') ? ['--show-managed-fields'] : [];
+}
+
+/** Since 1.26 kubectl takes its own fields over from client-side apply; `auth whoami` came with it. */
+async function migrates(): Promise<boolean> {
+  return (await ok(['auth', '--help'])).includes('whoami');
 }
 
 function addTests(): void {
@@ -268,6 +279,96 @@ function addTests(): void {
     await ok([...other, '--force-conflicts'], shared('nginx:2'));
     assert.is(stored('shared')?.spec['image'], 'nginx:2');
     assert.is(await ok(fields), 'kubectl other');
+  });
+
+  test('what was applied by the client goes on by the server, and what is left out then goes', async () => {
+    const both = app('moved', { labels: { a: '1', b: '2' } });
+    await ok(['apply', '-f', '-'], both);
+    const { code, stderr } = await kubectl(['apply', '--server-side', '-f', '-'], both);
+    assert.is(code, 0, stderr);
+    assert.not.match(stderr, /failed|Warning/);
+    const managers = JSON.parse(await ok(['get', 'app', 'moved', '-o', 'json', ...(await withManagers())]));
+    const names = managers.metadata.managedFields.map(
+      (entry: { manager: string; operation: string }) => `${entry.manager} ${entry.operation}`,
+    );
+    assert.ok(names.includes('kubectl Apply'), names.join());
+    await ok(['apply', '--server-side', '-f', '-'], app('moved', { labels: { a: '1' } }));
+    const labels = stored('moved')?.metadata.labels;
+    // Before 1.26 kubectl left the fields with its client-side manager.
+    if (await migrates()) assert.equal(labels, { a: '1' });
+    else assert.is(labels?.['a'], '1');
+  });
+
+  test('a Secret applied again is unchanged for a token that shows secrets, and hidden from the others', async () => {
+    const written = await server.holdfast(
+      ...['kubeconfig', '--scope', 'admin', '--show-secrets', '--token-name', 'open'],
+    );
+    assert.is(written.code, 0, written.stderr);
+    const path = join(server.folder, 'open');
+    writeFileSync(path, written.stdout, { mode: 0o600 });
+    const open = { KUBECONFIG: path };
+    assert.match(await ok(['apply', '-f', '-'], secret('same'), open), 'created');
+    assert.match(await ok(['apply', '-f', '-'], secret('same'), open), 'unchanged');
+    assert.is((await kubectl(['diff', '-f', '-'], secret('same'), open)).code, 0);
+    assert.match(await ok(['get', 'secret', 'same', '-o', 'yaml'], '', open), 'hunter2');
+    assert.not.match(await ok(['get', 'secret', 'same', '-o', 'yaml']), 'hunter2');
+    const version = server.store.version;
+    assert.match(await ok(['apply', '-f', '-'], secret('same')), 'configured');
+    assert.is(
+      server.store.version,
+      version,
+      'kubectl says configured, since it cannot see; nothing was written',
+    );
+    const limited = await server.holdfast('token', 'create', 'peek', '--scope', 'write', '--show-secrets');
+    assert.is(limited.code, 1);
+    assert.match(limited.stderr, 'scope admin');
+  });
+
+  test('get sorts, shows labels, and watches only what comes', async () => {
+    await ok(['apply', '-f', '-'], app('sort-b', { image: 'a:1', labels: { sorted: 'yes' } }));
+    await ok(['apply', '-f', '-'], app('sort-a', { image: 'b:1', labels: { sorted: 'yes' } }));
+    const names = await ok(['get', 'apps', '-l', 'sorted', '--sort-by=.spec.image', '-o', 'name']);
+    assert.is(names, 'app.holdfast.dev/sort-b\napp.holdfast.dev/sort-a');
+    assert.match(await ok(['get', 'apps', '-l', 'sorted', '--show-labels']), 'sorted=yes');
+    assert.match(await ok(['get', 'apps', '-l', 'sorted', '-L', 'sorted']), 'SORTED');
+    assert.match(await ok(['get', 'apps', '-A', '-o', 'name']), 'sort-a');
+    const child = spawn(KUBECTL, ['get', 'apps', '--watch-only', '-o', 'name'], { env: environment });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += String(chunk)));
+    try {
+      await until('a change comes', async () => {
+        await ok(['annotate', '--overwrite', 'app', 'sort-a', `at=${Date.now()}`]);
+        return text.includes('sort-a');
+      });
+      assert.not.match(text, 'sort-b');
+    } finally {
+      child.kill();
+    }
+  });
+
+  test('replace --force deletes and makes anew, and wait --for=delete sees it go', async () => {
+    await ok(['apply', '-f', '-'], secret('forced'));
+    const before = server.store.get('Secret', 'forced')?.metadata.uid;
+    await ok(['replace', '--force', '-f', '-'], secret('forced'));
+    assert.is.not(server.store.get('Secret', 'forced')?.metadata.uid, before);
+    const waiting = kubectl(['wait', 'secret/forced', '--for=delete', '--timeout=20s']);
+    await ok(['delete', 'secret', 'forced']);
+    assert.is((await waiting).code, 0);
+  });
+
+  test('describe, events and the rights of the token are told', async () => {
+    assert.match(await ok(['describe', 'app', 'wiki']), /Kind: +App[\s\S]*Image: /);
+    assert.match(await ok(['auth', 'can-i', 'create', 'apps']), 'yes');
+    assert.match(await ok(['auth', 'can-i', '--list']), /apps\.holdfast\.dev/);
+    const refused = await kubectl(['auth', 'can-i', 'create', 'sites']);
+    assert.is(refused.code, 1);
+    assert.match(refused.stdout, "no - sites are written by Holdfast's own reconcilers");
+    assert.match(await ok(['cluster-info']), 'https://127.0.0.1');
+    assert.match(await ok(['version', '-o', 'json']), '"gitVersion": "v0.1.0"');
+    const versions = await ok(['api-versions']);
+    for (const version of ['v1', 'holdfast.dev/v1', 'authorization.k8s.io/v1'])
+      assert.ok(versions.split('\n').includes(version), versions);
+    assert.is(await ok(['get', 'pods', '-o', 'name']), '');
   });
 
   test('a dry run on the server answers and stores nothing', async () => {

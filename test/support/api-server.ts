@@ -18,6 +18,7 @@ import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
+import { idleEngine } from './idle-engine.ts';
 
 export interface ApiServer {
   folder: string;
@@ -55,10 +56,12 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
       kinds,
       validate,
       plan: async () => ({ documents: [], steps: [], problems: [] }),
+      engine: idleEngine,
       containers: {
         async *logs() {},
         exec: () => Promise.reject(new Error('nothing runs here')),
       },
+      pods: noPods,
       doctor: async () => [],
       https: async () => ({ ...https.state(), ca: (await certificate(['127.0.0.1'])).ca }),
       metrics: () => [],
@@ -117,6 +120,16 @@ export async function startApiServer(overrides: Partial<ApiDependencies> = {}): 
     },
   };
 }
+
+/** Nothing runs. */
+export const noPods: ApiDependencies['pods'] = {
+  node: 'test-host',
+  list: async () => [],
+  onChange: () => () => undefined,
+  async *logs() {},
+  exec: () => Promise.reject(new Error('nothing runs here')),
+  connect: () => Promise.reject(new Error('nothing runs here')),
+};
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {

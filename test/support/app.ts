@@ -60,7 +60,9 @@ export function makeWant(change: WantChange = {}): AppWant {
     dns: [],
     env: { CLOUDRON: '1' },
     addons: { bindings: [], unwanted: [], env: {}, hosts: {} },
+    tasks: { tasks: [], unwanted: [], owned: [] },
     asked: 'asked',
+    names: { records: [], children: [], left: [], elsewhere: [], addresses: [], notes: [] },
     site: makeDocument('Site', 'hello', siteSpec(host, app)),
     cause: () => `generation ${generation} by root through cli`,
     deleting: false,
@@ -105,6 +107,7 @@ export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave 
     leftVolumes: [],
     dataExists: true,
     folder: '/state/apps/hello',
+    aliases: [],
     inputs,
   };
   return { ...have, containers: [makeContainer(have)], ...change };

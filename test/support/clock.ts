@@ -4,7 +4,8 @@ import type { Clock } from '../../controller/clock.ts';
 interface Timer {
   at: number;
   order: number;
-  run: () => void;
+  /** undefined: cancelled, and thrown away when its time comes. */
+  run: (() => void) | undefined;
 }
 
 export class VirtualClock implements Clock {
@@ -13,14 +14,17 @@ export class VirtualClock implements Clock {
   #order = 0;
   #ids = 0;
   #seed: number;
-  readonly #timers = new Set<Timer>();
+  /** A heap: the first is the next. */
+  readonly #timers: Timer[] = [];
+  #pending = 0;
+  hasJumped = false;
 
   constructor(seed = 1) {
     this.#seed = seed;
   }
 
   get pending(): number {
-    return this.#timers.size;
+    return this.#pending;
   }
 
   now(): number {
@@ -32,9 +36,14 @@ export class VirtualClock implements Clock {
   }
 
   after(milliseconds: number, run: () => void): () => void {
-    const timer = { at: this.#monotonic + Math.max(0, milliseconds), order: this.#order++, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    const timer: Timer = { at: this.#monotonic + Math.max(0, milliseconds), order: this.#order++, run };
+    this.#push(timer);
+    this.#pending += 1;
+    return () => {
+      if (timer.run === undefined) return;
+      timer.run = undefined;
+      this.#pending -= 1;
+    };
   }
 
   /** mulberry32 */
@@ -53,12 +62,29 @@ export class VirtualClock implements Clock {
   /** Lets this much time pass; timers run in order, those that they set included. */
   advance(milliseconds: number): void {
     const until = this.#monotonic + milliseconds;
-    for (let next = this.#next(until); next; next = this.#next(until)) {
-      this.#timers.delete(next);
-      this.#now += next.at - this.#monotonic;
-      this.#monotonic = next.at;
-      next.run();
+    while (this.runNext(until));
+    this.rest(until);
+  }
+
+  /** Goes on to the next timer that is due by this monotonic time and runs it; false when there is none. */
+  runNext(until: number): boolean {
+    let next = this.#timers[0];
+    while (next && next.run === undefined) {
+      this.#pop();
+      next = this.#timers[0];
     }
+    if (!next?.run || next.at > until) return false;
+    this.#pop();
+    this.#pending -= 1;
+    const { run } = next;
+    next.run = undefined;
+    this.rest(next.at);
+    run();
+    return true;
+  }
+
+  /** Goes on to this monotonic time and runs nothing. */
+  rest(until: number): void {
     this.#now += until - this.#monotonic;
     this.#monotonic = until;
   }
@@ -66,10 +92,40 @@ export class VirtualClock implements Clock {
   /** The wall clock jumps; durations do not notice. */
   jump(milliseconds: number): void {
     this.#now += milliseconds;
+    this.hasJumped = true;
   }
 
-  #next(until: number): Timer | undefined {
-    const due = [...this.#timers].filter(({ at }) => at <= until);
-    return due.sort((a, b) => a.at - b.at || a.order - b.order)[0];
+  #push(timer: Timer): void {
+    const heap = this.#timers;
+    let index = heap.push(timer) - 1;
+    while (index > 0) {
+      const above = (index - 1) >> 1;
+      const parent = heap[above] as Timer;
+      if (!isBefore(timer, parent)) break;
+      heap[index] = parent;
+      index = above;
+    }
+    heap[index] = timer;
   }
+
+  #pop(): void {
+    const heap = this.#timers;
+    const last = heap.pop();
+    if (!last || heap.length === 0) return;
+    let index = 0;
+    for (;;) {
+      let below = 2 * index + 1;
+      const right = heap[below + 1];
+      if (right && isBefore(right, heap[below] as Timer)) below += 1;
+      const child = heap[below];
+      if (!child || !isBefore(child, last)) break;
+      heap[index] = child;
+      index = below;
+    }
+    heap[index] = last;
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

@@ -16,6 +16,8 @@ import { silentLog } from '../../controller/log.ts';
 import type { Store } from '../../controller/store/types.ts';
 import type { Manifest } from '../../resources/document.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
+import { noPods } from '../support/api-server.ts';
+import { idleEngine } from '../support/idle-engine.ts';
 
 function kind(name: string, more: Partial<KindDefinition> = {}): KindDefinition {
   const singular = name.toLowerCase();
@@ -137,7 +139,9 @@ export function testDependencies(store: Store): ApiDependencies {
         ...deletions.map((document) => ({ document, ...words('delete') })),
       ],
     }),
+    engine: idleEngine,
     containers: { logs: () => lines([]), exec: async () => echo().session },
+    pods: noPods,
     doctor: async () => [{ name: 'disk', ok: true, message: '10 GiB are free' }],
     https: async () => ({ wanted: false, listening: [], ca: '' }),
     metrics: () => [],

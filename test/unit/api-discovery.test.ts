@@ -11,7 +11,9 @@ const makeStore: MakeStore = async (kinds) => {
 
 test('discovery leads from the root to every kind of the registry', () =>
   withApi(makeStore, async ({ call }) => {
-    assert.equal((await call('GET', '/api')).body.versions, []);
+    assert.equal((await call('GET', '/api')).body.versions, ['v1']);
+    const core = (await call('GET', '/api/v1')).body;
+    assert.ok(core.resources.some(({ name }: { name: string }) => name === 'pods/exec'));
     const groups = (await call('GET', '/apis')).body;
     assert.is(groups.kind, 'APIGroupList');
     assert.is(groups.groups[0].preferredVersion.groupVersion, 'holdfast.dev/v1');
@@ -43,6 +45,7 @@ test('discovery leads from the root to every kind of the registry', () =>
       kind: 'App',
       verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
       shortNames: ['ap'],
+      categories: ['all'],
     });
     assert.equal(resources[2].verbs, ['get', 'list', 'watch']);
   }));

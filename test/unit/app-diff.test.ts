@@ -371,7 +371,7 @@ const upgrades: {
     name: 'such a container is replaced where the image is another one',
     have: (have) => byOther(have, { without: 'image' }),
     held: false,
-    cause: 'drift or a reference',
+    cause: 'a change of what it refers to',
   },
   {
     name: 'what a person changed does not wait',
@@ -388,7 +388,7 @@ const upgrades: {
       return { ...other, containers: other.containers.map((one) => ({ ...one, state: 'exited' as const })) };
     },
     held: false,
-    cause: 'drift or a reference',
+    cause: 'a change of what it refers to',
   },
 ];
 for (const row of upgrades) {

@@ -299,14 +299,14 @@ test(
         Remove it.
 ! app/bad
     ReferenceNotFound: there is no Secret s
-Plan: 1 to create, 1 to change, 1 to delete, 1 unknown; restarts: app/wiki; data lost: app/old
+Plan: 1 to create, 1 to change, 1 to delete, 1 unknown; replaced: app/wiki; restarted: none; data lost: app/old
 `,
     );
     controller.plan = { ...PLAN, problems: [] };
     assert.is((await controller.run(['plan', '--detailed-exitcode'])).code, 2);
     assert.is((await controller.run(['plan'])).code, 0);
     const json = JSON.parse((await controller.run(['plan', '-o', 'json'])).out);
-    assert.equal(json.summary.restarts, ['app/wiki']);
+    assert.equal([json.summary.replaced, json.summary.restarted], [['app/wiki'], []]);
     controller.plan = { documents: [], steps: [], problems: [] };
     const nothing = await controller.run(
       ['plan', '-f', '-', '--delete', 'app/x', '--detailed-exitcode'],
@@ -314,7 +314,7 @@ Plan: 1 to create, 1 to change, 1 to delete, 1 unknown; restarts: app/wiki; data
     );
     assert.equal(nothing, {
       code: 0,
-      out: 'Plan: 0 to create, 0 to change, 0 to delete; restarts: none; data lost: none\n',
+      out: 'Plan: 0 to create, 0 to change, 0 to delete; replaced: none; restarted: none; data lost: none\n',
       err: '',
     });
     assert.equal((controller.asked.at(-1) as { body: { delete: unknown } }).body.delete, [
@@ -564,7 +564,7 @@ test(
   withController(async (controller) => {
     controller.put(wiki);
     const rows: [string[], string][] = [
-      [['ap'], 'apply\napi-resources\n'],
+      [['ap'], 'apply\napprove\napi-resources\n'],
       [['get', 'app/w'], 'app/wiki\n'],
       [['get', 'app', 'w'], 'wiki\n'],
       [['logs', 'w'], 'wiki\n'],

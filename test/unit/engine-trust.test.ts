@@ -74,7 +74,7 @@ test('what loops is tried rarely, each time once, and by retry at once', async (
   await toys.pass(660_000);
   assert.is(toys.world.calls.length, 5);
   toys.world.stubborn.clear();
-  toys.engine.retry(target(toys));
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
   await toys.settle();
   assert.is(toys.ready('a').status, 'True');
 });
@@ -97,7 +97,7 @@ test('what somebody changes back again and again, each time a little later, is a
   for (let time = 0; time < 20; time += 1) {
     toys.world.boxes.set('a', `mud ${time}`);
     toys.engine.wake('Thing', 'a');
-    await toys.pass(20_000);
+    await toys.pass(30_000);
   }
   assert.is(toys.world.calls.length, 1 + 10);
   assert.is(toys.ready('a').reason, 'Looping');
@@ -132,7 +132,7 @@ test('a step that hangs is cancelled at once and left alone until somebody asks'
   toys.world.hangs.clear();
   await toys.pass(1_300_000);
   assert.equal(toys.world.calls, ['paint a red']);
-  toys.engine.retry(target(toys));
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
   await toys.settle();
   assert.is(toys.ready('a').status, 'True');
   assert.is(condition(toys, 'Stalled'), undefined);
@@ -143,7 +143,7 @@ test('retry ends what hangs and begins anew', async ({ toys }) => {
   await toys.apply('a', { color: 'red' });
   await toys.settle();
   toys.world.hangs.clear();
-  toys.engine.retry(target(toys));
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
   await toys.settle();
   assert.is(toys.ready('a').status, 'True');
   assert.not.ok(toys.events('a').includes('Failed'));

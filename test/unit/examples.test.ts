@@ -8,6 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
 import { EXAMPLE_IMAGE } from '../../controller/supervise/example-image.ts';
+import { BUILDABLE } from '../../controller/supervise/images/catalogue.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -44,7 +45,11 @@ for (const file of files) {
     if (manifest.kind === 'App') {
       test(`${file}: ${manifest.metadata.name} runs on the image that is built here`, () => {
         const packaged = manifest.spec['manifest'] as { dockerImage?: string } | undefined;
-        assert.is(manifest.spec['image'] ?? packaged?.dockerImage, EXAMPLE_IMAGE);
+        const image = manifest.spec['image'] ?? packaged?.dockerImage;
+        assert.ok(
+          [EXAMPLE_IMAGE, ...BUILDABLE.map((one) => one.image)].includes(String(image)),
+          String(image),
+        );
       });
     }
   }

@@ -2,7 +2,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createAddress } from '../../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
+import { createDatabases } from '../../reconcilers/drivers/database/databases.ts';
+import { createLookup } from '../../reconcilers/drivers/dns/lookup.ts';
+import { createDns } from '../../reconcilers/drivers/dns/zones.ts';
 import { cacheDocker } from '../../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { createFirewall } from '../../reconcilers/drivers/firewall/iptables.ts';
@@ -33,6 +37,9 @@ const whole = {
     release: async () => undefined,
   },
   authority: createAuthority({ folder: join(stateFolder, 'authority'), clock, nginx, hostname: 'test' }),
+  dns: createDns({ clock }),
+  lookup: createLookup({ clock }),
+  address: createAddress({ clock }),
   disk: new DiskMonitor({
     host: createHost({ stateFolder }),
     docker: createDocker({ clock }),
@@ -43,6 +50,13 @@ const whole = {
   }),
   history: Object.assign({ specs: () => [] }, { forget: () => undefined }),
   firewall: createFirewall(),
+  databases: createDatabases({
+    clock,
+    exec: async () => {
+      throw new Error('nothing is run here');
+    },
+  }),
+  clock,
 } satisfies Reading & Partial<Writing>;
 
 /** Names of all functions, those of classes too. */
@@ -63,7 +77,8 @@ for (const [title, project] of Object.entries({ observe: readingHalf, plan: plan
       const given = project(whole)[driver] as unknown as Record<string, () => unknown>;
       const reads = Object.keys(READING_VERBS[driver]);
       const writes = functionsOf(whole[driver]).filter((name) => !reads.includes(name));
-      assert.ok(writes.length > 0, 'there is something to refuse');
+      const onlyLooks = driver === 'lookup' || driver === 'address';
+      assert.is(writes.length > 0, !onlyLooks, 'there is something to refuse');
       for (const verb of writes) {
         let caught: unknown;
         try {

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HealthMonitor, healthSettings, nextState } from '../../reconcilers/app/health.ts';
+import { edgeOf, HealthMonitor, healthSettings, nextState } from '../../reconcilers/app/health.ts';
 import type { Probe, ProbeAnswer } from '../../reconcilers/drivers/probe/index.ts';
 import { makeDocument, UID } from '../support/app.ts';
 import { VirtualClock } from '../support/clock.ts';
@@ -143,5 +143,15 @@ test('what is known of a container ends when it is started again', async () => {
   assert.is(monitor.of(UID)?.state, 'starting');
   monitor.close();
 });
+
+const edges: { name: string; http: object | undefined; address: string; port: number }[] = [
+  { name: 'the default', http: undefined, address: '127.0.0.1', port: 443 },
+  { name: 'all addresses', http: { addresses: ['0.0.0.0', '::'] }, address: '127.0.0.1', port: 443 },
+  { name: 'IPv6 alone', http: { addresses: ['::'], httpsPort: 8443 }, address: '::1', port: 8443 },
+  { name: 'one address', http: { addresses: ['192.0.2.1'] }, address: '192.0.2.1', port: 443 },
+];
+for (const { name, http, address, port } of edges)
+  test(`the edge is asked where nginx listens: ${name}`, () =>
+    assert.equal(edgeOf(http === undefined ? undefined : { http }), { address, port }));
 
 test.run();

@@ -64,7 +64,7 @@ for (const [name, words, suite, expected] of chosen)
 
 test('a name that is unknown says what is near, and a version what there is', () => {
   assert.throws(() => names(['postgres']), /did you mean postgresql/);
-  assert.throws(() => names(['oracle']), /there are postgresql, mariadb, redis/);
+  assert.throws(() => names(['oracle']), /there are postgresql, mariadb, redis, guestbook/);
   assert.throws(() => names(['postgresql:12']), /can be built as 15, 17, not as 12/);
 });
 

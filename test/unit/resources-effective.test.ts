@@ -28,11 +28,13 @@ test('a plain image gets every default', () => {
     location: 'www',
     domain: 'localhost',
     aliases: [],
+    adopt: false,
     dns: [],
     pidsLimit: 4096,
     addons: [],
     servers: [],
     imagePullSecret: undefined,
+    tasks: [],
   });
 });
 
@@ -263,5 +265,22 @@ for (const [milliseconds, text] of [
 ] as const) {
   test(`${milliseconds} ms are ${text}`, () => assert.is(duration(milliseconds), text));
 }
+
+test('tasks of a package are as the App decides, and its own stand beside them', () => {
+  const scheduler = {
+    tidy: { schedule: '@daily', command: 'tidy' },
+    report: { schedule: '@weekly', command: 'r' },
+  };
+  const manifest = { dockerImage: 'x:1', httpPort: 80, addons: { scheduler } };
+  const tasks = {
+    tidy: { schedule: '0 4 * * *', timeLimitSeconds: 60 },
+    own: { schedule: '@hourly', command: 'own', suspend: true },
+  };
+  assert.equal(effectiveApp({ manifest, tasks } as AppSpec, 'wiki').tasks, [
+    { name: 'tidy', schedule: '0 4 * * *', command: 'tidy', timeLimitSeconds: 60 },
+    { name: 'report', schedule: '@weekly', command: 'r', timeLimitSeconds: 3600 },
+    { name: 'own', schedule: '@hourly', command: 'own', timeLimitSeconds: 3600, suspend: true },
+  ]);
+});
 
 test.run();

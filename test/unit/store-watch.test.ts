@@ -69,7 +69,7 @@ test(
 );
 
 const refusedLists: [options: object, words: RegExp][] = [
-  [{ fieldSelector: 'spec.nope=1' }, /metadata\.name, spec\.type/],
+  [{ fieldSelector: 'spec.nope=1' }, /metadata\.name, metadata\.namespace, spec\.type/],
   [{ labelSelector: 'a b' }, /label selector/],
   [{ limit: -1 }, /limit/],
   [{ limit: 1.5 }, /limit/],

@@ -8,7 +8,7 @@ import type Dockerode from 'dockerode';
 import { MARK } from '../inventory.ts';
 import { ensureBase } from './base.ts';
 import type { BuildableImage } from './catalogue.ts';
-import { filesBelow, hashOfFiles, nodeProgram, tarOf } from './context.ts';
+import { filesBelow, hashOfFiles, nodeProgram, packageFiles, tarOf } from './context.ts';
 import { contentOf, endOf } from './engine.ts';
 
 export interface BuildOptions {
@@ -29,8 +29,9 @@ export interface BuildResult {
 export async function buildImage(wanted: BuildableImage, options: BuildOptions): Promise<BuildResult> {
   const { docker, root, say, signal, refresh } = options;
   const { image, suite, version } = wanted;
-  const files = await filesBelow(path.join(root, wanted.folder));
-  const large = wanted.extra === 'node' ? [await nodeProgram()] : [];
+  const packages = await packageFiles(root, wanted.node?.packages ?? []);
+  const files = [...(await filesBelow(path.join(root, wanted.folder))), ...packages];
+  const large = wanted.node ? [await nodeProgram()] : [];
   const base = await ensureBase({ docker, suite, say, signal, refresh });
   const content = hashOfFiles(files, large, `${base}\0${version}`);
   if (!refresh && (await contentOf(docker, image))?.content === content) return { image, outcome: 'present' };

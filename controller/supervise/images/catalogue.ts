@@ -15,17 +15,26 @@ export interface BuildableImage {
   suite: string;
   /** Package's folder, relative. */
   folder: string;
-  /** Files of this machine that go into it, beside those of its folder. */
-  extra: 'none' | 'node';
+  /** This program's own node goes into it, and these packages with what they need, as Holdfast itself has them. */
+  node?: { packages: readonly string[] };
 }
 
-export const BUILDABLE: readonly BuildableImage[] = Object.values(ADDON_IMAGES)
+const SERVERS: readonly BuildableImage[] = Object.values(ADDON_IMAGES)
   .flat()
   .flatMap(({ version, local }) =>
-    local === undefined
-      ? []
-      : [{ ...local, version, folder: `images/${local.recipe}`, extra: 'none' as const }],
+    local === undefined ? [] : [{ ...local, version, folder: `images/${local.recipe}` }],
   );
+
+const EXAMPLES: readonly BuildableImage[] = ['bookworm', 'trixie'].map((suite) => ({
+  image: `${LOCAL_REGISTRY}/guestbook:1`,
+  recipe: 'guestbook',
+  version: '1',
+  suite,
+  folder: 'examples/images/guestbook',
+  node: { packages: ['pg', 'ioredis'] },
+}));
+
+export const BUILDABLE: readonly BuildableImage[] = [...SERVERS, ...EXAMPLES];
 
 /** Those that are made when nothing is named. */
 export const USUAL = ['postgresql', 'mariadb', 'redis'];

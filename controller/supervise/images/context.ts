@@ -36,6 +36,38 @@ export async function filesBelow(folder: string): Promise<ContextFile[]> {
   );
 }
 
+/** These packages and what they need, from the folder of packages that Holdfast itself runs with, below `packages/`. */
+export async function packageFiles(root: string, names: readonly string[]): Promise<ContextFile[]> {
+  if (names.length === 0) return [];
+  const top = await realpath(path.join(root, 'node_modules'));
+  const folders = new Set<string>();
+  for (const name of names) await addPackage(folders, top, top, name);
+  const files: ContextFile[] = [];
+  for (const folder of [...folders].sort()) {
+    for (const file of await filesBelow(folder)) {
+      if (/(^|\/)node_modules\/|\.(d\.[cm]?ts|map)$/.test(file.name)) continue;
+      files.push({ ...file, name: path.join('packages', path.relative(top, folder), file.name) });
+    }
+  }
+  return files;
+}
+
+/** As node finds a package: in the folder of who needs it, then in those above. */
+async function addPackage(folders: Set<string>, top: string, from: string, name: string): Promise<void> {
+  for (let folder = from; ; folder = path.dirname(folder)) {
+    const found = folder === top ? path.join(top, name) : path.join(folder, 'node_modules', name);
+    const text = await readFile(path.join(found, 'package.json'), 'utf8').catch(() => undefined);
+    if (text !== undefined) {
+      if (folders.has(found)) return;
+      folders.add(found);
+      const { dependencies = {} } = JSON.parse(text) as { dependencies?: Record<string, string> };
+      for (const needed of Object.keys(dependencies)) await addPackage(folders, top, found, needed);
+      return;
+    }
+    if (folder === top) throw new Error(`the package ${name} is not among Holdfast's own: npm install`);
+  }
+}
+
 /** This program's own node. */
 export async function nodeProgram(): Promise<LargeFile> {
   const program = await realpath(process.execPath);

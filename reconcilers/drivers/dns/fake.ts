@@ -31,8 +31,12 @@ export interface FakeDns extends DnsReading, DnsWriting, LookupReading {
   readonly refuses: Map<string, string>;
   /** What resolvers say of names that are in no zone here. */
   readonly elsewhere: Map<string, { cnames: string[]; addresses: string[] }>;
+  /** Who the world is sent to, where that is not the zone's own name servers. */
+  readonly delegations: Map<string, string[]>;
   /** true: name servers answer nothing at all. */
   silent: boolean;
+  /** Called before each call for a zone; may throw or never end. */
+  before?: (verb: string, zone: string) => void | Promise<void>;
   addZone(name: string, nameServers?: string[]): FakeZone;
 }
 
@@ -43,6 +47,7 @@ export function createFakeDns(): FakeDns {
   const batches: FakeDns['batches'] = [];
   const refuses = new Map<string, string>();
   const elsewhere: FakeDns['elsewhere'] = new Map();
+  const delegations: FakeDns['delegations'] = new Map();
   const zoneOf = (name: string) =>
     [...zones]
       .filter(([zone]) => name === zone || name.endsWith(`.${zone}`))
@@ -56,6 +61,7 @@ export function createFakeDns(): FakeDns {
     batches,
     refuses,
     elsewhere,
+    delegations,
     silent: false,
     addZone(name, nameServers = [`ns1.${name}`, `ns2.${name}`]) {
       const zone: FakeZone = { sets: new Map(), nameServers, tokens: new Set() };
@@ -63,13 +69,16 @@ export function createFakeDns(): FakeDns {
       return zone;
     },
     async zone(access) {
+      await this.before?.('zone', access.zone);
       return { name: access.zone, nameServers: open(zones, access).nameServers };
     },
     async records(access) {
+      await this.before?.('records', access.zone);
       return [...open(zones, access).sets.values()];
     },
     refusal: (_access, { name }) => refuses.get(name),
     async change(access, changes) {
+      await this.before?.('change', access.zone);
       const zone = open(zones, access);
       for (const change of changes) requireAsSeen(zone, change);
       const refused: Refusal[] = [];
@@ -83,7 +92,7 @@ export function createFakeDns(): FakeDns {
     },
     async delegation(zone) {
       if (this.silent) throw new DriverError('unavailable', `no resolver tells the name servers of ${zone}`);
-      return zones.get(zone)?.nameServers ?? [];
+      return delegations.get(zone) ?? zones.get(zone)?.nameServers ?? [];
     },
     async ask(servers, { name, type }) {
       return servers.map((server): ServerAnswer => {

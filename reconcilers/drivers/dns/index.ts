@@ -30,7 +30,7 @@ export interface Mark {
   resource: string;
   /** Digests (`valueDigest`) of those values that are the owner's; sets of TXT are shared with others. */
   values: readonly string[];
-  /** Mechanisms that were put into somebody else's SPF record. */
+  /** Mechanisms that were put into somebody else's SPF record, with spaces between. */
   spf?: string;
 }
 
@@ -41,6 +41,10 @@ export interface RecordSet {
   ttl: number;
   values: readonly string[];
   mark?: Mark;
+  /** More than plain records, such as an alias of the provider: what it is. Never changed here. */
+  special?: string;
+  /** The provider answers for it with addresses of its own (Cloudflare's proxy). Stays as it is found. */
+  proxied?: boolean;
 }
 
 /** From exactly what was seen to what should be. A provider that finds something else refuses, wherever it can. */
@@ -63,10 +67,14 @@ export interface DnsReading {
   /** notFound: the credentials work, and there is no such zone. denied: they do not work. */
   zone(access: ZoneAccess): Promise<ZoneInfo>;
   /**
-   * Everything in the zone of the types that are known here, with marks. May be up to `maxAgeSeconds` old (default 0: it is
-   * asked), never older than the last change made here.
+   * Everything in the zone of the types that are known here, with marks; at least what `wanted` names, where a provider can only
+   * be asked name by name. May be up to `maxAgeSeconds` old (default 0: it is asked), never older than the last change made here.
    */
-  records(access: ZoneAccess, maxAgeSeconds?: number): Promise<readonly RecordSet[]>;
+  records(
+    access: ZoneAccess,
+    wanted: readonly Question[],
+    maxAgeSeconds?: number,
+  ): Promise<readonly RecordSet[]>;
   /** What the provider refused lately and would refuse again, so that it is not asked in a loop. */
   refusal(access: ZoneAccess, change: SetChange): string | undefined;
 }
@@ -98,18 +106,32 @@ export interface Question {
   type: RecordType;
 }
 
+export interface LeadsTo {
+  cnames: readonly string[];
+  addresses: readonly string[];
+}
+
+export interface AskOptions {
+  via?: readonly string[];
+  /** In canonical form. */
+  wanted?: readonly string[];
+  keepSeconds?: number;
+}
+
 /** What DNS tells anybody. `via`: the resolvers to ask instead of the machine's own, as address or address:port. */
 export interface LookupReading {
   /** The servers that the world is sent to for a zone. Empty: it is in nobody's DNS. unavailable: no resolver answers. */
   delegation(zone: string, via?: readonly string[]): Promise<readonly string[]>;
-  /** Asks each server, by name or address and at each of its addresses, at the same time. Never throws for one of them. */
-  ask(
-    servers: readonly string[],
-    question: Question,
-    via?: readonly string[],
-  ): Promise<readonly ServerAnswer[]>;
-  /** Where a name leads to in the end, over its CNAMEs. Empty: nowhere. unavailable: no resolver answers. */
-  leadsTo(name: string, via?: readonly string[]): Promise<{ cnames: string[]; addresses: string[] }>;
+  /**
+   * Asks each server, by name or address and at each of its addresses, at the same time. Never throws for one of them. An answer
+   * that is as `wanted` may be up to `keepSeconds` old.
+   */
+  ask(servers: readonly string[], question: Question, options?: AskOptions): Promise<readonly ServerAnswer[]>;
+  /**
+   * Where a name leads to in the end, over its CNAMEs. Empty: nowhere. Kept for some minutes. unavailable: no resolver answers, or
+   * none did so far: it is answered within a second, and what comes later is there when it is asked again.
+   */
+  leadsTo(name: string, via?: readonly string[]): Promise<LeadsTo>;
   /** Records of a type as resolvers give them, such as CAA. Empty: none. unavailable: no resolver answers. */
   lookup(question: Question, via?: readonly string[]): Promise<readonly string[]>;
 }

@@ -10,7 +10,7 @@ import { DriverError } from '../error.ts';
 import { type CachedValue, cacheValue } from './cached-value.ts';
 import { ContainerCache } from './container-cache.ts';
 import { type CallCounts, countCalls } from './count.ts';
-import type { ContainerDetails, Docker, DockerEvent, ImageDetails } from './index.ts';
+import { type ContainerDetails, type Docker, type DockerEvent, type ImageDetails, LABEL } from './index.ts';
 
 /** Something happened to a container of ours (also on a network), or to a network. */
 export type DockerChange = Pick<DockerEvent, 'type' | 'id' | 'name' | 'labels' | 'action'>;
@@ -29,6 +29,13 @@ export interface CachedDocker extends Docker {
    * when somebody else has asked for them again meanwhile.
    */
   looked(id: string, details?: ContainerDetails): void;
+  /** What was seen of this container is doubted: the next who asks looks at the engine's own answer. */
+  doubt(id: string): void;
+  /**
+   * What was heard of the containers of the document with this uid since one of them was last compared in full and fitted, in words:
+   * "Docker told of die with exit code 137 and start, last at 2026-01-01T10:00:00.000Z". undefined: nothing.
+   */
+  heard(uid: string): string | undefined;
   /** The engine answers and its events are followed. */
   isUp(): boolean;
   /** Milliseconds since 1970 of the last list; undefined while nothing is known. */
@@ -54,12 +61,25 @@ const TELLING = new Set([
 /** After these its settings may be others, so that its hash label says nothing any more. */
 const SUSPECT = new Set(['update', 'rename', 'connect', 'disconnect', 'oom', 'die']);
 const IMAGES_KEPT = 1000;
+/** After this long a container is compared in full again, at the next refresh. */
+const LOOKS_HOLD_MILLISECONDS = 20 * 60_000;
 /** After a call that ended so, nobody knows whether it had its effect. */
 const UNSURE = new Set(['unavailable', 'timeout', 'aborted', 'failed']);
 
+interface Heard {
+  /** Oldest first; each once. */
+  words: readonly string[];
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+const MOST_HEARD = 4;
+
 export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): CachedDocker {
   const raw = countCalls(docker);
-  const looked = new Set<string>();
+  /** By id: when it was compared in full, by the monotonic clock. */
+  const looked = new Map<string, number>();
+  const heard = new Map<string, Heard>();
   const listeners = new Set<(change: DockerChange) => void>();
   const images = new Map<string, CachedValue<ImageDetails | undefined>>();
   let state: 'unfollowed' | 'up' | { down: DriverError } = 'unfollowed';
@@ -104,6 +124,16 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     return kept.get();
   }
 
+  /** Events tell of changed settings; should one have been lost, this finds what it was about. */
+  function doubtOldLooks(): void {
+    const oldest = clock.monotonic() - LOOKS_HOLD_MILLISECONDS;
+    for (const [id, at] of looked) {
+      if (at > oldest) continue;
+      looked.delete(id);
+      containers.touch(id);
+    }
+  }
+
   function touch(idOrName: string): void {
     const id = containers.resolve(idOrName);
     if (id === undefined) containers.relist();
@@ -126,6 +156,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
   function take(event: DockerEvent): void {
     const { type, id, action } = event;
     if (type === 'container' && TELLING.has(action)) {
+      hear(event.labels[LABEL.uid], event);
       if (SUSPECT.has(action)) looked.delete(id);
       if (action === 'destroy') {
         looked.delete(id);
@@ -139,6 +170,13 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     if (type === 'volume' && action !== 'mount' && action !== 'unmount') volumes.invalidate();
   }
 
+  function hear(uid: string | undefined, { action, exitCode }: DockerEvent): void {
+    if (uid === undefined) return;
+    const words = exitCode === undefined || exitCode === 0 ? action : `${action} with exit code ${exitCode}`;
+    const before = heard.get(uid)?.words.filter((other) => other !== words) ?? [];
+    heard.set(uid, { words: [...before, words].slice(-MOST_HEARD), at: clock.now() });
+  }
+
   function takeNetwork(event: DockerEvent): void {
     const { containerId, action, name } = event;
     if (containerId === undefined) {
@@ -149,6 +187,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     }
     if (!containers.tracks(containerId)) return;
     const { labels = {} } = containers.known(containerId) ?? {};
+    hear(labels[LABEL.uid], event);
     looked.delete(containerId);
     containers.touch(containerId);
     tell({ type: 'network', id: containerId, name, labels, action });
@@ -195,6 +234,8 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
         return id;
       } catch (caught) {
         if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();
+        // An image that is thought to be there and is not would be missing at every try.
+        images.clear();
         throw caught;
       } finally {
         volumes.invalidate();
@@ -248,6 +289,7 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     async refresh() {
       await read(
         async () => {
+          doubtOldLooks();
           containers.relist();
           networks.invalidate();
           await Promise.all([containers.list(), networks.get()]);
@@ -261,7 +303,17 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
     },
     needsLook: (id) => !looked.has(id),
     looked(id, details) {
-      if (containers.holds(id, details)) looked.add(id);
+      if (!containers.holds(id, details)) return;
+      looked.set(id, clock.monotonic());
+      const uid = details?.labels[LABEL.uid];
+      // One that fits and does not run is not as wanted: how that came is still of interest.
+      if (uid !== undefined && details?.state === 'running') heard.delete(uid);
+    },
+    doubt: (id) => containers.touch(id),
+    heard(uid) {
+      const known = heard.get(uid);
+      if (!known) return undefined;
+      return `Docker told of ${known.words.join(', ')}, last at ${new Date(known.at).toISOString()}`;
     },
     isUp: () => state === 'up',
     listedAt: () => listedAt,

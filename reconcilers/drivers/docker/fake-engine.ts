@@ -222,6 +222,9 @@ export class FakeEngine {
 
   /** The process ends by itself. */
   exit(container: FakeContainer, code: number): void {
+    // What is frozen does not get on, to its end neither.
+    if (container.state === 'paused')
+      container.cancelTimers.push(this.#clock.after(1_000, () => this.exit(container, code)));
     if (container.state !== 'running') return;
     const ranFor = this.#clock.now() - (container.startedAt ?? 0);
     this.#end(container, code, true);
@@ -384,7 +387,7 @@ export class FakeEngine {
         );
       }
       for (const other of this.containers.values()) {
-        if (other === container || other.state !== 'running') continue;
+        if (other === container || (other.state !== 'running' && other.state !== 'paused')) continue;
         const clash = other.spec.ports.some(
           (taken) =>
             taken.hostPort === port.hostPort &&

@@ -22,7 +22,7 @@ export interface Program {
 export function readProgram(command: readonly string[]): Program | undefined {
   const [name = '', ...rest] = command;
   if (name === 'cat') return { lines: [], echoesInput: true };
-  if (name === 'sh' && rest[0] === '-c') return readScript(rest[1] ?? '');
+  if ((name === 'sh' || name === '/bin/sh') && rest[0] === '-c') return readScript(rest[1] ?? '');
   if (['sleep', 'true', 'echo', 'exit'].includes(name)) return readScript(command.join(' '));
   // What an image brings with it runs on; an absolute path is taken for one that it lacks.
   return name.startsWith('/') ? undefined : { lines: [] };

@@ -348,9 +348,11 @@ function createContainer(
 ): string {
   requireName('container', spec.name);
   if (!isOurs(spec.labels)) throw foreign(`container ${spec.name}, as it is wanted,`);
-  for (const { type, source } of spec.mounts) {
+  for (const { type, source, existing } of spec.mounts) {
     const left = type === 'volume' ? engine.volumes.get(source) : undefined;
     if (left && !isOurs(left.labels)) throw foreign(`volume ${source}`);
+    if (existing && !left) throw new DriverError('notFound', `volume ${source} is gone`);
+    if (existing) continue;
     if (left && left.labels[LABEL.uid] !== spec.labels[LABEL.uid]) {
       throw new DriverError('conflict', `volume ${source} belongs to another uid`);
     }
@@ -367,7 +369,8 @@ function createContainer(
 
 async function* readLogs(container: FakeContainer, options: LogOptions): AsyncGenerator<LogLine> {
   const since = options.since === undefined ? 0 : Date.parse(options.since);
-  const all = container.logs.filter(({ at }) => at >= since);
+  const until = options.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(options.until);
+  const all = container.logs.filter(({ at }) => at >= since && at <= until);
   let next = container.logs.length;
   const shown = options.tail === undefined ? all : all.slice(all.length - Math.min(options.tail, all.length));
   const line = ({ stream, text, at }: LogLine & { at: number }): LogLine => ({

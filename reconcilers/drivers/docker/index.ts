@@ -19,6 +19,10 @@ export const LABEL = {
   /** Hash of the wanted settings (specHash). */
   hash: 'dev.holdfast.hash',
   generation: 'dev.holdfast.generation',
+  /** On containers of tasks: uid of the App, name of the task, and the time of the schedule that the run is for. */
+  app: 'dev.holdfast.app',
+  task: 'dev.holdfast.task',
+  scheduled: 'dev.holdfast.scheduled',
   /** State folder of the installation, where one engine serves more than one. */
   state: 'dev.holdfast.state',
   /** Version of Holdfast that made it. For people and for reasons; never a reason to make it anew. */
@@ -35,6 +39,8 @@ export interface Mount {
    * bind never is; removing the volume leaves the folder.
    */
   device?: string;
+  /** volume only: it was made for another container of ours, and is used as it is. */
+  existing?: boolean;
   readOnly?: boolean;
 }
 
@@ -190,6 +196,8 @@ export interface LogOptions {
   timestamps?: boolean;
   /** RFC 3339. */
   since?: string;
+  /** RFC 3339: nothing that was written later. */
+  until?: string;
   signal?: AbortSignal;
 }
 

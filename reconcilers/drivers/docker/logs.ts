@@ -107,6 +107,7 @@ export function logQuery(options: LogOptions): Record<string, string | boolean> 
     timestamps: options.timestamps ?? false,
     tail: options.tail === undefined ? 'all' : String(options.tail),
     ...(options.since === undefined ? {} : { since: unixSeconds(options.since) }),
+    ...(options.until === undefined ? {} : { until: unixSeconds(options.until) }),
   };
 }
 

@@ -67,6 +67,7 @@ function memory(withSwap: number | undefined): { Memory: number; MemorySwap: num
 function renderMount(mount: Mount, labels: Record<string, string>): MountSettings {
   const common = { Source: mount.source, Target: mount.target, ReadOnly: mount.readOnly ?? false };
   if (mount.type === 'bind') return { ...common, Type: 'bind' };
+  if (mount.existing) return { ...common, Type: 'volume' };
   return {
     ...common,
     Type: 'volume',

@@ -37,6 +37,9 @@ export async function removeLeftVolumes(
     if (mount.type !== 'volume') continue;
     requireName('volume', mount.source);
     const labels = present.get(mount.source);
+    // The engine would make an empty one, without our mark.
+    if (mount.existing && !labels) throw new DriverError('notFound', `volume ${mount.source} is gone`);
+    if (mount.existing && isOurs(labels)) continue;
     if (labels === undefined) continue;
     if (!isOurs(labels)) throw foreign(`volume ${mount.source}`);
     const owner = labels[LABEL.uid];

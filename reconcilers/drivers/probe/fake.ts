@@ -7,7 +7,10 @@ import { DriverError } from '../error.ts';
 import type { Probe, ProbeAnswer, ProbeTarget } from './index.ts';
 
 export interface FakeProbe extends Probe {
-  /** What each address and port answers: a status, words of a failure, or silence until the time is over. */
+  /**
+   * What each address and port answers: a status, words of a failure, or silence until the time is over. With TLS, which is how the edge
+   * is asked, the default is that it answers.
+   */
   readonly answers: Map<string, number | string | 'silence'>;
   readonly asked: ProbeTarget[];
 }
@@ -20,7 +23,8 @@ export function createFakeProbe({ clock }: { clock: Clock }): FakeProbe {
     asked,
     async ask(target, signal) {
       asked.push(target);
-      const answer = answers.get(`${target.address}:${target.port}`) ?? 'connection refused';
+      const answer =
+        answers.get(`${target.address}:${target.port}`) ?? (target.tls ? 200 : 'connection refused');
       if (answer === 'silence') return silence(clock, target, signal);
       if (signal?.aborted) throw cancelled(signal);
       if (typeof answer === 'string') return { ok: false, message: answer };

@@ -14,7 +14,7 @@ export function looking(test: Suite): void {
       assert.match(plan.stdout, new RegExp(`^ {4}[+~] ${step} `, 'm'));
     assert.match(
       plan.stdout,
-      /^Plan: 2 to create, 0 to change, 0 to delete; restarts: none; data lost: none$/m,
+      /^Plan: 2 to create, 0 to change, 0 to delete; replaced: none; restarted: none; data lost: none$/m,
     );
     const diff = await holdfast(host, ['diff', '-f', FILE, '--detailed-exitcode'], { code: 2 });
     assert.match(diff.stdout, /^\+ app\/a$/m);

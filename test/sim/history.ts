@@ -1,0 +1,80 @@
+/**
+ * A history: what happens, in which order, with which pauses, all of it drawn from one seed. Plain data, so that a shrinker can leave
+ * entries out and a replay has the same. run.ts lets it happen.
+ */
+import { type Random, seeded } from '../support/random.ts';
+import { DISTURBANCES } from './disturbances.ts';
+import { NO_FAULTS, type Rates } from './faults.ts';
+
+export interface Entry {
+  /** Of the disturbance. */
+  name: string;
+  /** Of its own chance. */
+  seed: number;
+  /** Virtual milliseconds until the next. */
+  pause: number;
+}
+
+export interface History {
+  seed: number;
+  /** No fault and no crash; after each entry all must be well within CALM_SECONDS. */
+  calm: boolean;
+  rates: Rates;
+  entries: readonly Entry[];
+}
+
+/** Longer than it takes to pull, start, prove and publish; shorter than any resync or recheck. */
+export const CALM_SECONDS = 50;
+const LENGTH = 50;
+
+export function historyOf(seed: number): History {
+  const random = seeded(seed);
+  const calm = random.next() < 0.25;
+  const rates = calm ? NO_FAULTS : anyRates(random);
+  // Per seed some things never happen and others all the time.
+  const chosen = DISTURBANCES.filter(({ announced = true }) => !calm || announced)
+    .map((disturbance) => ({ disturbance, weight: disturbance.weight * random.pick(STRENGTHS) }))
+    .filter(({ weight }) => weight > 0);
+  // People always do something.
+  for (const disturbance of DISTURBANCES) {
+    if (disturbance.name === 'an app is applied') chosen.push({ disturbance, weight: disturbance.weight });
+  }
+  const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
+  const rhythm = random.pick(RHYTHMS);
+  const entries = Array.from({ length: LENGTH + random.below(20) }, (): Entry => {
+    const found = weighted(chosen, random.next() * total);
+    const pause = calm ? CALM_SECONDS * 1000 : random.below(random.pick(rhythm));
+    return { name: found, seed: random.below(2 ** 32), pause };
+  });
+  return { seed, calm, rates, entries };
+}
+
+function weighted(chosen: readonly { disturbance: { name: string }; weight: number }[], at: number): string {
+  let sum = 0;
+  for (const { disturbance, weight } of chosen) {
+    sum += weight;
+    if (at < sum) return disturbance.name;
+  }
+  return 'time goes by';
+}
+
+const STRENGTHS = [0, 0, 1, 1, 1, 3, 8];
+/** Longest pauses, in milliseconds, to choose from each time. */
+const RHYTHMS: readonly (readonly number[])[] = [
+  [2, 200],
+  [200, 5_000],
+  [2, 5_000, 30_000],
+  [5_000, 30_000, 400_000],
+];
+
+function anyRates(random: Random): Rates {
+  const some = (rates: readonly number[]) => random.pick(rates);
+  return {
+    error: some([0, 0, 0.01, 0.05]),
+    slow: some([0, 0, 0.02, 0.1]),
+    hang: some([0, 0, 0, 0.005]),
+    eventLost: some([0, 0, 0.1, 0.5]),
+    eventLate: some([0, 0, 0.3]),
+    eventDouble: some([0, 0, 0.2]),
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * Lets a history happen and judges it: every invariant all the way, and at the end that everything is as the documents deserve, within a
+ * bounded number of reconciles, that looking again does nothing, that a newer program does nothing, and that what is deleted leaves
+ * nothing but its data.
+ */
+import { seeded } from '../support/random.ts';
+import { disturbanceOf } from './disturbances.ts';
+import { CALM_SECONDS, type History } from './history.ts';
+import { parts } from './parts/index.ts';
+import { Broken, Simulation } from './simulation.ts';
+
+export interface Verdict {
+  history: History;
+  /** Undefined: everything held. */
+  broken?: { invariant: string; message: string };
+  /** SHA-256 over the trace. */
+  digest: string;
+  /** Kept on request. */
+  trace: readonly string[];
+  /** Points at which the controller could have crashed. */
+  points: number;
+  lives: number;
+  commits: number;
+  /** Virtual seconds from the last disturbance until all was well. */
+  settledAfter: number;
+}
+
+export interface RunOptions {
+  folder: string;
+  keepTrace?: boolean;
+  crashAt?: ReadonlySet<number>;
+}
+
+/** Until all must be well after the last disturbance: more than the longest backoff and a resync after it. */
+const SETTLE_SECONDS = 1_800;
+/** Reconciles from the last disturbance until all is well, and for each document. */
+const MOST_RECONCILES = 60;
+const MOST_RECONCILES_EACH = 50;
+
+export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
+  const sim = new Simulation({ seed: history.seed, ...options });
+  let broken: Verdict['broken'];
+  let settledAfter = 0;
+  const unexpected = (error: unknown) => sim.fail('no error is left unhandled', words(error));
+  process.on('unhandledRejection', unexpected);
+  try {
+    settledAfter = await happen(sim, history);
+  } catch (error) {
+    if (error instanceof Broken) broken = { invariant: error.invariant, message: error.message };
+    else broken = { invariant: 'the simulation itself works', message: words(error) };
+    sim.trace.say(`BROKEN: ${broken.invariant}: ${broken.message}`);
+  } finally {
+    process.off('unhandledRejection', unexpected);
+    sim.close();
+  }
+  const { points, lives, commits, trace } = sim;
+  return {
+    history,
+    ...(broken ? { broken } : {}),
+    digest: trace.digest(),
+    trace: trace.lines,
+    points,
+    lives,
+    commits,
+    settledAfter,
+  };
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+async function happen(sim: Simulation, history: History): Promise<number> {
+  await sim.advance(history.calm ? 5_000 : 500);
+  sim.faults.rates = history.rates;
+  for (const [index, { name, seed, pause }] of history.entries.entries()) {
+    sim.trace.say(`#${index + 1} ${name}`);
+    disturbanceOf(name).act(sim, seeded(seed));
+    await sim.advance(pause);
+    if (history.calm) await expectCalm(sim, name);
+  }
+  return finish(sim);
+}
+
+/** In a calm history nothing but what was announced has happened, so that no resync is needed for it. */
+async function expectCalm(sim: Simulation, what: string): Promise<void> {
+  const [problem] = problemsNow(sim);
+  if (problem !== undefined) throw new Broken(`all is well ${CALM_SECONDS} s after: ${what}`, problem);
+}
+
+function problemsNow(sim: Simulation): string[] {
+  if (!sim.core) return ['the controller does not run'];
+  return parts.flatMap((part) => part.problems?.(sim) ?? []);
+}
+
+async function finish(sim: Simulation): Promise<number> {
+  sim.trace.say('the last disturbance is over');
+  sim.faults.clear();
+  sim.crashIn = undefined;
+  sim.setDiskFull(false);
+  await untilUp(sim);
+  const before = reconciles(sim);
+  const began = sim.clock.monotonic();
+  for (const part of parts) part.lift?.(sim);
+  await untilWell(sim);
+  const took = (sim.clock.monotonic() - began) / 1000;
+  boundReconciles(sim, reconciles(sim) - before);
+  await expectNothing(sim);
+  await expectNothingOfNewProgram(sim);
+  expectSoundStore(sim);
+  await expectNothingLeft(sim);
+  return took;
+}
+
+async function untilUp(sim: Simulation): Promise<void> {
+  for (let second = 0; second < 120 && !sim.core; second += 1) await sim.advance(1_000);
+  if (!sim.core) throw new Broken('the controller comes up', 'it did not, in two minutes');
+}
+
+/** Whatever a person must say again is said once: after half of the time. */
+async function untilWell(sim: Simulation): Promise<void> {
+  let last = '';
+  for (let second = 0; second < SETTLE_SECONDS; second += 15) {
+    await sim.advance(15_000);
+    const problems = problemsNow(sim);
+    if (problems.length === 0) return;
+    last = problems.join('; ');
+    if (second === 60 || second === 600) for (const part of parts) part.lift?.(sim);
+  }
+  throw new Broken('after the last disturbance everything becomes as its document deserves', last);
+}
+
+function reconciles({ core }: Simulation): number {
+  return [...(core?.engine.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
+}
+
+function boundReconciles(sim: Simulation, count: number): void {
+  const most = MOST_RECONCILES + MOST_RECONCILES_EACH * (sim.store?.list('App').items.length ?? 0);
+  if (count > most)
+    throw new Broken('it takes a bounded number of reconciles', `${count} runs, at most ${most}`);
+}
+
+/** The second time changes nothing. */
+async function expectNothing(sim: Simulation): Promise<void> {
+  // Once for what nobody told of, such as a comment in a file of nginx.
+  void sim.core?.engine.resync();
+  await sim.advance(70_000);
+  const isAllReady = everyoneIsReady(sim);
+  const { writes } = sim;
+  const version = sim.store?.version;
+  for (let round = 0; round < 2; round += 1) {
+    void sim.core?.engine.resync();
+    await sim.advance(20_000);
+  }
+  // What fails is tried again.
+  if (isAllReady && sim.writes !== writes)
+    throw new Broken('a further resync makes no writing call', `${sim.writes - writes} were made`);
+  if (isAllReady && sim.store?.version !== version)
+    throw new Broken('a further resync writes nothing', `version ${version} became ${sim.store?.version}`);
+}
+
+function everyoneIsReady({ store }: Simulation): boolean {
+  const isReady = ({ status }: { status?: { conditions?: { type: string; status: string }[] } }) =>
+    status?.conditions?.some((entry) => entry.type === 'Ready' && entry.status === 'True') ?? false;
+  return (store?.list('App').items ?? []).every((app) => isReady(app as Parameters<typeof isReady>[0]));
+}
+
+async function expectNothingOfNewProgram(sim: Simulation): Promise<void> {
+  const { writes } = sim;
+  const isAllReady = everyoneIsReady(sim);
+  sim.version = `${sim.version}-newer`;
+  sim.downtime = 1_000;
+  sim.restart();
+  await sim.advance(90_000);
+  if (isAllReady && sim.writes !== writes)
+    throw new Broken('a newer program changes nothing that is well', `${sim.writes - writes} writing calls`);
+  const [problem] = problemsNow(sim);
+  if (problem !== undefined) throw new Broken('all is well under a newer program', problem);
+}
+
+function expectSoundStore({ store }: Simulation): void {
+  const [problem] = store?.problems() ?? [];
+  if (problem !== undefined) throw new Broken('the store is sound', problem);
+}
+
+async function expectNothingLeft(sim: Simulation): Promise<void> {
+  const apps = sim.store?.list('App').items ?? [];
+  for (const { metadata } of apps) {
+    const reference = { kind: 'App', name: metadata.name };
+    sim.people(`delete app/${metadata.name}`, [{ verb: 'delete', reference }]);
+  }
+  await sim.advance(60_000);
+  const [problem] = parts.flatMap((part) => part.leftovers?.(sim) ?? []);
+  if (problem !== undefined) throw new Broken('what is deleted leaves nothing but its data', problem);
+}
