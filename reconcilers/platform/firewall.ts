@@ -17,7 +17,7 @@ import { BRIDGE } from './bridge.ts';
 export const FIREWALL_KINDS = ['App', 'Addon', 'Binding', 'Task'] as const;
 
 /** Others change the tables without a word: looked at this often while something is to be open. */
-const LOOK_AGAIN_SECONDS = 30;
+const LOOK_AGAIN_SECONDS = 10;
 
 export type FirewallHave = { state: FirewallState } | { failure: string };
 
