@@ -3,16 +3,23 @@
  * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
+import { addonReconciler } from '../reconcilers/addon/index.ts';
 import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
+import { bindingReconciler } from '../reconcilers/binding/index.ts';
+import { certificateReconciler } from '../reconcilers/certificate/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { Acme } from '../reconcilers/drivers/acme/index.ts';
 import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
+import type { Databases } from '../reconcilers/drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
+import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
@@ -42,11 +49,14 @@ export interface Drivers {
   nginx: Nginx;
   host: Host;
   authority: Authority;
+  acme: Acme;
+  caa: CaaReading;
   probe: Probe;
   dns: DnsReading & DnsWriting;
   lookup: LookupReading;
   address: AddressReading;
   firewall: Firewall;
+  databases: Databases;
 }
 
 export interface CoreOptions {
@@ -73,6 +83,9 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(platformReconciler),
   anyReconciler(appReconciler),
   anyReconciler(siteReconciler),
+  anyReconciler(addonReconciler),
+  anyReconciler(bindingReconciler),
+  anyReconciler(certificateReconciler),
   anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
@@ -107,6 +120,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     health.monitor.close();
     world.disk.monitor.close();
     await engine.stop();
+    await options.drivers.databases.close();
   };
   try {
     await ensurePlatform(store);
@@ -153,7 +167,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall, dns, lookup, address } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases, acme, caa } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -180,7 +194,7 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
-  const looking = { nginx, host, authority, firewall, dns, lookup, address };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, acme, caa, clock };
   const whole = {
     ...looking,
     settings,
@@ -189,9 +203,15 @@ function buildWorld(options: CoreOptions) {
     leases,
     disk: disk.monitor,
     history: historyOf(store),
-    clock,
   };
-  const writing: Writing = { ...looking, settings, docker, leases, probe, clock };
+  const writing: Writing = {
+    ...looking,
+    settings,
+    docker,
+    leases,
+    probe,
+    startTurns: createSemaphore(1),
+  };
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
@@ -254,10 +274,11 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', 'platform');
-    if (labels[LABEL.kind] === 'App' && name !== undefined) engine.wake('App', name);
-    if (labels[LABEL.kind] === 'Task' && name !== undefined) engine.wake('Task', name);
+    const kind = labels[LABEL.kind];
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+      engine.wake(kind, name);
     // Volumes of the App's may have been kept for it.
-    if (labels[LABEL.kind] === 'Task' && action === 'destroy') {
+    if (kind === 'Task' && action === 'destroy') {
       const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
       if (app) engine.wake('App', app.metadata.name);
     }

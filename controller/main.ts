@@ -5,8 +5,11 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAcme } from '../reconcilers/drivers/acme/client.ts';
 import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createCaa } from '../reconcilers/drivers/caa/resolver.ts';
+import { createDatabases } from '../reconcilers/drivers/database/databases.ts';
 import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../reconcilers/drivers/dns/zones.ts';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
@@ -45,6 +48,8 @@ export interface ControllerOptions {
   /** Manifests in its folder `manifests` are applied by being there. */
   configFolder: string;
   socketPath: string;
+  /** Open file of the socket, where who supervises this process holds it. */
+  heldSocket?: number;
   version: string;
   clock: Clock;
   log: Log;
@@ -104,7 +109,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
     };
     const https = new HttpsApi({ ...dependencies, certificate });
     closers.push(() => https.close());
-    const api = await startApi({ ...dependencies, socketPath: options.socketPath });
+    const api = await startApi({
+      ...dependencies,
+      socketPath: options.socketPath,
+      ...(options.heldSocket === undefined ? {} : { heldSocket: options.heldSocket }),
+    });
     closers.push(() => api.close());
     await followHttpsSettings(store, https);
     log.info('the controller runs', {
@@ -138,8 +147,9 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     log: (message) => log.info(message, { driver: 'nginx' }),
     supervisor: nginxSupervisor,
   });
+  const docker = createDocker({ clock, log, ...dockerOptions });
   return {
-    docker: createDocker({ clock, log, ...dockerOptions }),
+    docker,
     nginx,
     host: createHost({ stateFolder }),
     authority: createAuthority({
@@ -148,11 +158,14 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       nginx,
       hostname: hostname(),
     }),
+    acme: createAcme({ clock }),
+    caa: createCaa(),
     probe: createProbe({ clock }),
     dns: createDns({ clock }),
     lookup: createLookup({ clock }),
     address: createAddress({ clock }),
     firewall: createFirewall(),
+    databases: createDatabases({ clock, exec: docker.exec }),
   };
 }
 

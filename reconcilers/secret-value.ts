@@ -1,5 +1,4 @@
 /** Values of Secrets, for the reconcilers that use them. Pure; what is answered here goes into no status, step or message. */
-import { createHash } from 'node:crypto';
 import type { Document } from '../resources/document.ts';
 import type { SecretSpec } from '../resources/generated.ts';
 
@@ -12,9 +11,4 @@ export function secretValue(secret: Document | undefined, key: string): string |
   if (spec.stringData && Object.hasOwn(spec.stringData, key)) return spec.stringData[key];
   if (!spec.data || !Object.hasOwn(spec.data, key)) return undefined;
   return Buffer.from(spec.data[key] ?? '', 'base64').toString('utf8');
-}
-
-/** Tells two generated passwords apart, and nothing of them: they are too long to be guessed. */
-export function credentialDigest(password: string): string {
-  return createHash('sha256').update(`holdfast credential ${password}`).digest('hex').slice(0, 32);
 }

@@ -5,9 +5,13 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
 import type { AddressReading } from './drivers/address/index.ts';
+import type { CaaReading } from './drivers/caa/index.ts';
+import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
+import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
@@ -80,13 +84,16 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly acme: AcmeReading;
+  readonly caa: CaaReading;
   readonly dns: DnsReading;
   readonly lookup: LookupReading;
   readonly address: AddressReading;
   readonly disk: DiskReading;
   readonly history: HistoryReading;
   readonly firewall: FirewallReading;
-  /** Schedules are looked at against the time. */
+  readonly databases: DatabaseReading;
+  /** What time it is, for schedules and for what has an end. */
   readonly clock: Pick<Clock, 'now'>;
 }
 
@@ -97,8 +104,13 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly acme: AcmeReading & AcmeWriting;
+  readonly caa: CaaReading;
   readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
+  readonly databases: DatabaseReading & DatabaseWriting;
+  /** Databases start one after another: who starts one holds it until that answers. */
+  readonly startTurns: Semaphore;
   readonly probe: Probe;
   readonly clock: Clock;
 }

@@ -25,3 +25,8 @@ export function accountName(app: string): string {
   const head = `app__${app.replaceAll('-', '_')}`.slice(0, LONGEST_ACCOUNT - hash.length - 1);
   return `${head}_${hash}`;
 }
+
+/** Begins the names of all databases of an App that makes its own. No account of another App begins with it. */
+export function accountPrefix(app: string): string {
+  return `dbs_${createHash('sha256').update(app).digest('hex').slice(0, 16)}_`;
+}

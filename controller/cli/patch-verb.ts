@@ -19,8 +19,10 @@ export interface PatchVerb {
   done: string;
   /** The merge patch. */
   patch(context: CliContext): Json;
-  /** Only Apps have it. Without, it is for every kind. */
+  /** Only Apps have it. Without, it is for every kind, or those of `kinds`. */
   appsOnly: boolean;
+  /** Kinds that have it. The first is meant where a name stands alone. */
+  kinds?: readonly string[];
   /** Whether --wait makes sense: what is suspended does not become Ready. */
   waits: boolean;
   /** What --wait waits for beside Ready, where the generation does not tell. */
@@ -28,7 +30,8 @@ export interface PatchVerb {
 }
 
 export function patchVerb(verb: PatchVerb): VerbDefinition {
-  const defaultKind = verb.appsOnly ? { defaultKind: 'App' } : {};
+  const kinds = verb.kinds ?? (verb.appsOnly ? ['App'] : undefined);
+  const defaultKind = kinds?.[0] === undefined ? {} : { defaultKind: kinds[0] };
   const wait = [
     { flags: '--wait', description: 'wait until they are Ready' },
     { flags: '--timeout <duration>', description: 'how long to wait', default: '120s' },
@@ -49,7 +52,7 @@ export function patchVerb(verb: PatchVerb): VerbDefinition {
     options: [...(verb.waits ? wait : []), { flags: '--reason <text>', description: 'kept in the history' }],
     async run(context, args, options) {
       const references = parseReferences(args, defaultKind);
-      if (verb.appsOnly) requireApps(references, verb.name);
+      if (kinds) requireKinds(references, kinds, verb.name);
       for (const reference of references) {
         await context.client.mergePatch(reference, verb.patch(context), {
           reason: textOption(options, 'reason'),
@@ -67,7 +70,9 @@ export function patchVerb(verb: PatchVerb): VerbDefinition {
   };
 }
 
-function requireApps(references: readonly Reference[], verb: string): void {
-  const other = references.find(({ kind }) => kind !== 'App');
-  if (other !== undefined) throw new CliError(`${verb} is for Apps, not for ${referenceText(other)}`);
+function requireKinds(references: readonly Reference[], kinds: readonly string[], verb: string): void {
+  const other = references.find(({ kind }) => !kinds.includes(kind));
+  if (other === undefined) return;
+  const words = kinds.map((kind) => `${kind}s`).join(' and ');
+  throw new CliError(`${verb} is for ${words}, not for ${referenceText(other)}`);
 }

@@ -5,13 +5,14 @@ import { patchVerb } from './patch-verb.ts';
 
 export const command = patchVerb({
   name: 'restart',
-  summary: 'restart Apps',
+  summary: 'restart Apps and Addons',
   description: 'Restarts the container once. Data and settings stay as they are.',
   done: 'restarting',
   patch: (context) => ({
     metadata: { annotations: { [ANNOTATION.restartedAt]: new Date(context.now()).toISOString() } },
   }),
-  appsOnly: true,
+  appsOnly: false,
+  kinds: ['App', 'Addon'],
   waits: true,
   // Asking is no new generation, so that the App may be Ready as it was before.
   isDone: ({ metadata, spec, status }) =>

@@ -26,7 +26,8 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
       { name: 'rollback', summary: 'bring back the spec of an earlier generation' },
       { name: 'stop', summary: 'stop Apps' },
       { name: 'start', summary: 'start Apps that were stopped' },
-      { name: 'restart', summary: 'restart Apps' },
+      { name: 'restart', summary: 'restart Apps and Addons' },
+      { name: 'rotate', summary: 'give accounts in Addons new passwords' },
       { name: 'suspend', summary: 'look at documents, but change nothing for them' },
       { name: 'resume', summary: 'change things again for suspended documents' },
       { name: 'approve', summary: 'let go now what waits for a maintenance window' },
@@ -66,6 +67,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     heading: 'Run Holdfast:',
     verbs: [
       { name: 'up', summary: 'start Holdfast on this machine so that it stays', ownsSignals: true },
+      { name: 'upgrade', summary: 'put this version of Holdfast in the place of the one that runs' },
       { name: 'down', summary: 'stop the controller, nginx and all Apps, and leave their data' },
       { name: 'purge', summary: 'remove what is of Holdfast, data too, after asking' },
       { name: 'serve', summary: 'run the controller', ownsSignals: true },

@@ -5,9 +5,10 @@
 import type { View } from '../../controller/engine/contract.ts';
 import { ADDONS, serverVariables } from '../../resources/addons.ts';
 import { type Binding, bindingName, bindingSecretName } from '../../resources/binding.ts';
+import { credentialDigest } from '../../resources/credential.ts';
 import { API_VERSION, condition, type Document, type Manifest } from '../../resources/document.ts';
 import type { EffectiveApp, ServerChoice } from '../../resources/effective.ts';
-import { credentialDigest, PASSWORD_KEY, secretValue } from '../secret-value.ts';
+import { PASSWORD_KEY, secretValue } from '../secret-value.ts';
 import type { Obstacle } from './want.ts';
 
 export interface WantedBinding {

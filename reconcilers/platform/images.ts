@@ -2,9 +2,10 @@
  * Images that a pull of ours brought and that nothing leads back to any more. Pure, but for `findUnneeded`, which asks the reading half
  * and asks it for little while there is nothing to find.
  */
+import { ADDON_IMAGES, addonImage } from '../../resources/addon-images.ts';
 import type { Document } from '../../resources/document.ts';
 import { effectiveApp } from '../../resources/effective.ts';
-import type { AppSpec, AppStatus } from '../../resources/generated.ts';
+import type { AddonSpec, AppSpec, AppStatus } from '../../resources/generated.ts';
 import { parseReference } from '../drivers/docker/reference.ts';
 import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading } from '../world.ts';
@@ -19,14 +20,17 @@ export interface Needed {
 
 /** What is noted and leads nowhere: neither a document, nor a container of anybody, nor a revision that is kept. */
 export async function findUnneeded(
-  apps: readonly Document[],
+  { apps, addons }: { apps: readonly Document[]; addons: readonly Document[] },
   keepImages: number,
   { host, docker, history }: Pick<Reading, 'host' | 'docker' | 'history'>,
 ): Promise<PulledImage[]> {
   const pulled = await host.pulledImages();
   if (pulled.length === 0) return [];
   const ours = new Set((await docker.containers()).map(({ imageId }) => imageId));
-  const present = { ids: new Set([...ours, ...idsOf(apps)]), references: referencesOf(apps.map(imageOf)) };
+  const present = {
+    ids: new Set([...ours, ...idsOf([...apps, ...addons])]),
+    references: referencesOf([...apps.map(imageOf), ...addons.flatMap(serverImages)]),
+  };
   const candidates = pulled.filter((image) => !isNeeded(image, present));
   if (candidates.length === 0) return [];
   const past = referencesOf(apps.flatMap((app) => kept(app, keepImages, history)));
@@ -44,6 +48,13 @@ function inFull(reference: string): string {
 
 function idsOf(apps: readonly Document[]): string[] {
   return apps.flatMap(({ status }) => (status as AppStatus | undefined)?.image?.id ?? []);
+}
+
+/** All that a server of its type may come from: after an upgrade that failed the one before is needed again. */
+function serverImages({ spec }: Document): string[] {
+  const { type, version, image } = spec as unknown as AddonSpec;
+  const official = [...ADDON_IMAGES[type], ...(version === undefined ? [] : [addonImage(type, version)])];
+  return [...official.map((entry) => entry.official), ...(image === undefined ? [] : [image])];
 }
 
 function imageOf({ spec, metadata }: Document): string {

@@ -39,6 +39,7 @@ export interface PlatformWant {
   level: Level;
   keepImages: number;
   apps: readonly Document[];
+  addons: readonly Document[];
   policy: FirewallPolicy;
   cause: () => string;
 }
@@ -124,6 +125,7 @@ function platformWant(name: string, view: View): PlatformWant | undefined {
     level: levelBefore(document),
     keepImages: document.spec.disk?.keepImages ?? KEEP_IMAGES,
     apps: view.list('App'),
+    addons: view.list('Addon'),
     policy: wantedPolicy(view),
     cause: () => view.causeOf(document),
   };
@@ -144,7 +146,7 @@ async function observePlatform(want: PlatformWant, world: Reading): Promise<Plat
     world.nginx.state(),
     observeFirewall(world),
     disk.disks(),
-    findUnneeded(want.apps, want.keepImages, world),
+    findUnneeded(want, want.keepImages, world),
   ]);
   const level = worst(disks.map((one) => levelOf(one, want.thresholds, want.level)));
   return {

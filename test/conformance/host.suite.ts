@@ -57,6 +57,12 @@ export function hostConformance(name: string, makeHost: () => Promise<HostUnderT
     assert.ok(await under.outsideIsWhole());
   });
 
+  test('several who make folders in a new one at the same time all have theirs', async () => {
+    const paths = Array.from({ length: 8 }, (_, index) => `${folder}/addons/at-once/${index}/data`);
+    await Promise.all(paths.map((path) => host.ensureFolder(path, { mode: 0o755 })));
+    for (const path of paths) assert.ok(await host.folderExists(path));
+  });
+
   test('removing takes everything in it, links as links, and twice is success', async () => {
     await host.ensureFolder(`${folder}/apps/wiki/data/deep`, { mode: 0o755 });
     await host.ensureFolder(`${folder}/apps/wiki2`, { mode: 0o755 });
@@ -93,6 +99,35 @@ export function hostConformance(name: string, makeHost: () => Promise<HostUnderT
       await rejects('invalid', host.removeFolder(path));
     }
     assert.ok(await host.folderExists(`${folder}/apps/wiki`));
+  });
+
+  test('a file is written whole, read back, and replaced', async () => {
+    const file = `${folder}/addons/pg/secret/password`;
+    await rejects('notFound', host.writeFile(file, 'one', { mode: 0o444 }), /is not there/);
+    await host.ensureFolder(`${folder}/addons/pg/secret`, { mode: 0o755 });
+    assert.is(await host.readFile(file), undefined);
+    await host.writeFile(file, 'one', { mode: 0o444 });
+    await host.writeFile(file, 'two', { mode: 0o444 });
+    assert.is(await host.readFile(file), 'two');
+    await rejects('invalid', host.writeFile(`${folder}/store/key`, 'x', { mode: 0o600 }));
+    await rejects('invalid', host.readFile('/etc/holdfast-test/key'));
+  });
+
+  test('a folder gets another name with what is in it; twice is success, and nothing is covered', async () => {
+    const [from, to] = [`${folder}/addons/pg/data-15`, `${folder}/addons/pg/kept-15`];
+    await host.ensureFolder(from, { mode: 0o700 });
+    await host.writeFile(`${from}/word`, 'here', { mode: 0o600 });
+    await host.renameFolder(from, to);
+    await host.renameFolder(from, to);
+    assert.is(await host.readFile(`${to}/word`), 'here');
+    await host.ensureFolder(from, { mode: 0o700 });
+    await rejects('conflict', host.renameFolder(from, to), /is there already/);
+    assert.equal(await host.foldersIn(`${folder}/addons/pg`), ['data-15', 'kept-15']);
+    assert.equal(await host.foldersIn(`${folder}/addons/none`), []);
+    await rejects('invalid', host.renameFolder(`${folder}/addons`, `${folder}/apps/x`));
+    await host.removeFolder(`${folder}/addons/pg`);
+    assert.not.ok(await host.folderExists(to));
+    await rejects('invalid', host.removeFolder(`${folder}/addons`));
   });
 
   test('images that were pulled are noted once, and forgotten', async () => {

@@ -34,6 +34,12 @@ const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },
   dns: { patience: 30, instant: ['refusal'], detached: true },
   lookup: { patience: 10 },
+  databases: {
+    looks: ['disconnect', 'close'],
+    neverHangs: ['disconnect', 'close'],
+    patience: 60,
+    detached: true,
+  },
   address: { patience: 10 },
   probe: { looks: ['ask'], patience: 10, answersFailure: (message) => ({ ok: false, message }) },
 };

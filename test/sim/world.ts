@@ -4,8 +4,11 @@
  */
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
+import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import type { FakeContainer } from '../../reconcilers/drivers/docker/fake-container.ts';
@@ -16,6 +19,7 @@ import type { Listener } from '../../reconcilers/drivers/host/index.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
+import { databasesIn } from '../support/databases.ts';
 import { IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
@@ -27,9 +31,11 @@ export interface World extends Drivers {
   readonly nginx: FakeNginx;
   readonly host: FakeHost;
   readonly authority: FakeAuthority;
+  readonly acme: FakeAcme;
   readonly firewall: FakeFirewall;
   readonly dns: FakeDns;
   readonly address: FakeAddress;
+  readonly databases: FakeDatabases;
 }
 
 /** All of them: the compiler asks for the one that is missing. */
@@ -38,11 +44,14 @@ const DRIVERS: { readonly [name in keyof Drivers]: true } = {
   nginx: true,
   host: true,
   authority: true,
+  acme: true,
+  caa: true,
   probe: true,
   dns: true,
   lookup: true,
   address: true,
   firewall: true,
+  databases: true,
 };
 export const DRIVER_NAMES = Object.keys(DRIVERS) as (keyof Drivers)[];
 
@@ -67,7 +76,24 @@ export function makeWorld(clock: VirtualClock): World {
   const dns = createFakeDns();
   const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
   const authority = createFakeAuthority({ clock, nginx });
-  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority };
+  const databases = databasesIn({ docker, host, clock });
+  // What it looks for is found: which records are there, and which sites, the other invariants tell.
+  const acme = new FakeAcme({ clock, look: () => true });
+  const caa = new FakeCaa();
+  const world = {
+    clock,
+    docker,
+    nginx,
+    host,
+    firewall,
+    dns,
+    lookup: dns,
+    address,
+    authority,
+    acme,
+    caa,
+    databases,
+  };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

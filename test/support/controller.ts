@@ -14,8 +14,11 @@ import { type Log, type LogFields, silentLog } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
+import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
+import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { createFakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
@@ -27,6 +30,7 @@ import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
 import { noPods } from './api-server.ts';
 import { VirtualClock } from './clock.ts';
+import { databasesIn } from './databases.ts';
 
 const ROOT: Author = { user: 'root', via: 'cli' };
 const STATE = '/fake/state';
@@ -41,6 +45,7 @@ export interface FakeWorld {
   /** Zones at providers, and what name servers answer. */
   dns: FakeDns;
   address: FakeAddress;
+  databases: FakeDatabases;
 }
 
 export interface Happening {
@@ -101,7 +106,10 @@ export async function startController(
   const dns = options.world?.dns ?? createFakeDns();
   const address = options.world?.address ?? createFakeAddress({ ipv4: '192.0.2.1' });
   const firewall = createFakeFirewall();
-  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address };
+  const acme = new FakeAcme({ clock, look: () => true });
+  const caa = new FakeCaa();
+  const databases = databasesIn({ docker, host, clock });
+  const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address, databases };
   docker.addImage(IMAGE);
   const logged: RunningController['log'] = [];
   const write = (message: string, fields: LogFields = {}) => void logged.push({ message, fields });
@@ -120,6 +128,9 @@ export async function startController(
       dns,
       lookup: dns,
       address,
+      acme,
+      caa,
+      databases,
       ...options.drivers,
     };
     const { resyncSeconds } = options;

@@ -5,7 +5,7 @@ import type { View } from '../../controller/engine/contract.ts';
 import { addonsWant } from '../../reconcilers/app/addons.ts';
 import { diffApp } from '../../reconcilers/app/diff.ts';
 import { appStatus } from '../../reconcilers/app/status.ts';
-import { credentialDigest } from '../../reconcilers/secret-value.ts';
+import { credentialDigest } from '../../resources/credential.ts';
 import type { Document } from '../../resources/document.ts';
 import { effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec } from '../../resources/generated.ts';

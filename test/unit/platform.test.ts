@@ -177,12 +177,26 @@ test('an image that was there before is never noted as pulled', async () => {
 test('images beyond those to go back to are not needed, unless a container of anybody has them', async () => {
   const { docker, world, app } = await withImages();
   const unneeded = async (keep: number) =>
-    (await findUnneeded([app], keep, world)).map(({ reference }) => reference);
+    (await findUnneeded({ apps: [app], addons: [] }, keep, world)).map(({ reference }) => reference);
   assert.equal(await unneeded(4), []);
   assert.equal(await unneeded(2), ['wiki:1', 'wiki:2']);
   docker.addForeign({ name: 'theirs', image: 'wiki:1' });
   assert.equal(await unneeded(2), ['wiki:2']);
-  assert.equal((await findUnneeded([], 2, world)).length, 3);
+  assert.equal((await findUnneeded({ apps: [], addons: [] }, 2, world)).length, 3);
+});
+
+test('images of servers are needed as long as an Addon of their type is there', async () => {
+  const { host, world } = await withImages();
+  host.state.pulled = [
+    { id: 'sha256:pg', reference: 'postgres:17' },
+    { id: 'sha256:redis', reference: 'redis:7' },
+  ];
+  const addon = { ...makeDocument('Addon', 'postgresql', { type: 'postgresql' }), kind: 'Addon' };
+  const unneeded = await findUnneeded({ apps: [], addons: [addon] }, 2, world);
+  assert.equal(
+    unneeded.map(({ reference }) => reference),
+    ['redis:7'],
+  );
 });
 
 test('disks on one file system are one, and what takes the room is looked for once in a while', async () => {

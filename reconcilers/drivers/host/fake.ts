@@ -2,7 +2,7 @@
  * A host in memory, for unit tests and simulations. Its tables are set by the test; its folders keep the rules of the real
  * one, and both are held to them by the same conformance suite.
  */
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { DriverError } from '../error.ts';
 import type { DiskRoom, FolderSize, Host, Listener, PulledImage, Route } from './index.ts';
 import { requireInside, requireRemovable } from './paths.ts';
@@ -22,6 +22,10 @@ export interface FakeHost extends Host {
     folders: Map<string, number>;
     /** Paths where something lies that is no folder, or a link. */
     obstacles: Map<string, 'file' | 'link'>;
+    /** Path to text. */
+    files: Map<string, string>;
+    /** Called after a folder was renamed or, without a new path, removed: for what else lives in it. */
+    onMoved: ((from: string, to: string | undefined) => void)[];
     /** The disk is full: nothing can be made. */
     full: boolean;
   };
@@ -44,6 +48,8 @@ export function createFakeHost(options: {
     pulled: [],
     folders: new Map([[stateFolder, 0o755]]),
     obstacles: new Map(),
+    files: new Map(),
+    onMoved: [],
     full: false,
   };
 
@@ -85,6 +91,51 @@ export function createFakeHost(options: {
         state.pulled = state.pulled.filter((image) => image.id !== id);
       }),
     folderExists: (path) => call('folderExists', [path], () => state.folders.has(path)),
+    foldersIn: (path) =>
+      call('foldersIn', [path], () =>
+        [...state.folders.keys()]
+          .filter((folder) => dirname(folder) === path && folder !== path)
+          .map((folder) => basename(folder))
+          .sort(),
+      ),
+    readFile: (path) =>
+      call('readFile', [path], () => {
+        requireInside(stateFolder, path);
+        return state.files.get(path);
+      }),
+    writeFile: (path, text, { mode }) =>
+      call('writeFile', [path, text, { mode }], () => {
+        requireRemovable(stateFolder, path);
+        const folder = dirname(path);
+        requireFree(`writing ${path}`, folder);
+        if (!state.folders.has(folder))
+          throw new DriverError('notFound', `writing ${path}: ${folder} is not there`);
+        if (state.full)
+          throw new DriverError('storageFull', `writing ${path}: ENOSPC: no space left on device`);
+        state.files.set(path, text);
+      }),
+    renameFolder: (from, to) =>
+      call('renameFolder', [from, to], () => {
+        requireRemovable(stateFolder, from);
+        requireRemovable(stateFolder, to);
+        requireFree(`renaming ${from}`, dirname(from));
+        if (!state.folders.has(from)) {
+          if (state.folders.has(to)) return;
+          throw new DriverError('failed', `renaming ${from}: ENOENT: no such file or directory`);
+        }
+        if (state.folders.has(to))
+          throw new DriverError('conflict', `renaming ${from}: ${to} is there already`);
+        const move = <T>(map: Map<string, T>) => {
+          for (const [path, value] of [...map]) {
+            if (path !== from && !path.startsWith(`${from}/`)) continue;
+            map.delete(path);
+            map.set(`${to}${path.slice(from.length)}`, value);
+          }
+        };
+        move(state.folders);
+        move(state.files);
+        for (const listener of state.onMoved) listener(from, to);
+      }),
     ensureFolder: (path, { mode }) =>
       call('ensureFolder', [path, { mode }], () => {
         requireInside(stateFolder, path);
@@ -102,6 +153,8 @@ export function createFakeHost(options: {
         requireFree(`removing folder ${path}`, dirname(path));
         const inside = (one: string) => one === path || one.startsWith(`${path}/`);
         for (const one of [...state.folders.keys()]) if (inside(one)) state.folders.delete(one);
+        for (const one of [...state.files.keys()]) if (inside(one)) state.files.delete(one);
+        for (const listener of state.onMoved) listener(path, undefined);
         for (const one of [...state.obstacles.keys()]) if (inside(one)) state.obstacles.delete(one);
       }),
   };

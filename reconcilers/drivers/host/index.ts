@@ -54,6 +54,10 @@ export interface HostReading {
   hasAppArmor(): Promise<boolean>;
   /** Folder exists and is a folder. */
   folderExists(path: string): Promise<boolean>;
+  /** Names of the folders in a folder, sorted; none where it is missing. */
+  foldersIn(path: string): Promise<string[]>;
+  /** Text of a small file; undefined where there is none. Refuses paths outside the state folder. */
+  readFile(path: string): Promise<string | undefined>;
   /** undefined where there is no such path. */
   room(path: string): Promise<DiskRoom | undefined>;
   /** What is in a folder, largest first, each with all that is in it on the same disk. Ends early in a folder of millions of files. */
@@ -64,8 +68,12 @@ export interface HostReading {
 export interface HostWriting {
   /** Creates with mode where it is missing; leaves what is there as it is. Refuses paths outside the state folder. */
   ensureFolder(path: string, options: { mode: number }): Promise<void>;
-  /** With everything in it; follows no link. Refuses paths outside the state folder's apps. */
+  /** With everything in it; follows no link. Refuses paths outside the state folder's apps and addons. */
   removeFolder(path: string): Promise<void>;
+  /** Whole or not at all, in place of what is there. Refuses what removeFolder refuses. */
+  writeFile(path: string, text: string, options: { mode: number }): Promise<void>;
+  /** Gives a folder another name beside it. Gone already, with the new one there, is success. Refuses what removeFolder refuses. */
+  renameFolder(from: string, to: string): Promise<void>;
   /** Twice is once. On disk when it answers. */
   notePulled(image: PulledImage): Promise<void>;
   forgetPulled(id: string): Promise<void>;

@@ -2,7 +2,19 @@
  * The real host: reads the kernel's tables, makes and removes folders of the state folder. Built in main.ts. What it
  * cannot read (other users' processes, a kernel without AppArmor) it leaves out; it writes nowhere else, through no link.
  */
-import { chmod, lstat, mkdir, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { DriverError, type DriverErrorCode } from '../error.ts';
 import { diskRoom, sizesIn } from './disk.ts';
@@ -44,6 +56,55 @@ export function createHost({ stateFolder }: { stateFolder: string }): Host {
       return found?.isDirectory() ?? false;
     },
 
+    async foldersIn(path) {
+      const entries = await readdir(path, { withFileTypes: true }).catch(unlessAbsent);
+      return (entries ?? [])
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => name)
+        .sort();
+    },
+
+    async readFile(path) {
+      requireInside(stateFolder, path);
+      return readFile(path, 'utf8').catch(unlessAbsent);
+    },
+
+    async writeFile(path, text, { mode }) {
+      requireRemovable(stateFolder, path);
+      await about(`writing ${path}`, async () => {
+        await requireAll(stateFolder, dirname(path));
+        const unproven = `${path}.new`;
+        const file = await open(unproven, 'w', mode);
+        try {
+          await file.chmod(mode);
+          await file.writeFile(text);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(unproven, path);
+        await syncFolder(dirname(path));
+      });
+    },
+
+    async renameFolder(from, to) {
+      requireRemovable(stateFolder, from);
+      requireRemovable(stateFolder, to);
+      await about(`renaming ${from}`, async () => {
+        await requireAll(stateFolder, dirname(from));
+        const [source, target] = await Promise.all([
+          lstat(from).catch(unlessAbsent),
+          lstat(to).catch(unlessAbsent),
+        ]);
+        if (source === undefined && target !== undefined) return;
+        if (source !== undefined && target !== undefined)
+          throw new DriverError('conflict', `${to} is there already`);
+        await requireFolder(from);
+        await rename(from, to);
+        await syncFolder(dirname(to));
+      });
+    },
+
     async ensureFolder(path, { mode }) {
       requireInside(stateFolder, path);
       await about(`making folder ${path}`, async () => {
@@ -51,7 +112,7 @@ export function createHost({ stateFolder }: { stateFolder: string }): Host {
         const missing = await missingFolders(stateFolder, path);
         for (const folder of missing) {
           const wanted = folder === path ? mode : BETWEEN_MODE;
-          await mkdir(folder, { mode: wanted });
+          await makeFolder(folder, wanted);
           // The umask has taken bits off.
           await chmod(folder, wanted);
         }
@@ -85,6 +146,32 @@ async function missingFolders(stateFolder: string, path: string): Promise<string
     else await requireFolder(folder);
   }
   return missing;
+}
+
+/** Two that make a folder inside the same new one come upon each other. */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await requireFolder(path);
+  }
+}
+
+/** All folders down to this one are there, and none of them is a link. */
+async function requireAll(stateFolder: string, path: string): Promise<void> {
+  const [missing] = await missingFolders(stateFolder, path);
+  if (missing !== undefined) throw new DriverError('notFound', `${missing} is not there`);
+}
+
+/** A new name is on disk once the folder that holds it is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 async function requireFolder(path: string): Promise<void> {

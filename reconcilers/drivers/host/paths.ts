@@ -15,9 +15,19 @@ export function requireInside(folder: string, path: string): void {
   );
 }
 
-/** What may be removed: below the folder of all Apps, never that folder. */
+const KEPT = ['apps', 'addons'];
+
+/** What may be removed, renamed or written: below the folder of all Apps or of all Addons, never these folders. */
 export function requireRemovable(stateFolder: string, path: string): void {
-  const apps = `${stateFolder}${sep}apps`;
-  requireInside(apps, path);
-  if (path === apps) throw new DriverError('invalid', `${path} holds all Apps: it is not removed`);
+  requireInside(stateFolder, path);
+  const below = KEPT.find(
+    (kept) => path === `${stateFolder}${sep}${kept}` || path.startsWith(`${stateFolder}${sep}${kept}${sep}`),
+  );
+  if (below === undefined)
+    throw new DriverError(
+      'invalid',
+      `${JSON.stringify(path)} is not a folder inside ${stateFolder} that holds data: it is left alone`,
+    );
+  if (path === `${stateFolder}${sep}${below}`)
+    throw new DriverError('invalid', `${path} holds all ${below}: it is not removed`);
 }
