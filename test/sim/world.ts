@@ -89,13 +89,35 @@ function published({ engine }: FakeDocker): Listener[] {
     }));
 }
 
-/** What is really there answers: the process in the container that has this address. */
-async function answerOf(
-  world: Pick<World, 'docker' | 'clock' | 'nginx'>,
+type Net = Pick<World, 'docker' | 'clock' | 'nginx'>;
+
+/** Who asks nginx is answered by it; who asks a container, by the process in it. */
+function answerOf(net: Net, target: ProbeTarget, signal?: AbortSignal): Promise<ProbeAnswer> {
+  return target.tls === true ? answerOfEdge(net, target, signal) : answerOfContainer(net, target, signal);
+}
+
+async function answerOfEdge(net: Net, target: ProbeTarget, signal?: AbortSignal): Promise<ProbeAnswer> {
+  const { nginx } = net;
+  const site = nginx.running && siteOf(nginx.served, target);
+  if (!site) return { ok: false, message: 'connection refused' };
+  const [, address, port] = /proxy_pass http:\/\/([^:;]+):(\d+)/.exec(site) ?? [];
+  if (address === undefined) return { ok: false, status: 503, message: 'status 503' };
+  const answer = await answerOfContainer(net, { ...target, address, port: Number(port) }, signal);
+  return answer.status === undefined ? { ok: false, status: 502, message: 'status 502' } : answer;
+}
+
+function siteOf(served: ReadonlyMap<string, string>, { host, port }: ProbeTarget): string | undefined {
+  return [...served].find(([path, text]) => {
+    const names = /server_name ([^;]+);/.exec(text)?.[1]?.split(' ') ?? [];
+    return path.startsWith('sites/') && names.includes(host) && text.includes(`:${port} ssl`);
+  })?.[1];
+}
+
+async function answerOfContainer(
+  { docker, clock }: Net,
   target: ProbeTarget,
   signal?: AbortSignal,
 ): Promise<ProbeAnswer> {
-  const { docker, clock } = world;
   const container = atAddress(docker, target.address);
   if (!container || target.port !== LISTENS_ON) return { ok: false, message: 'connection refused' };
   if (container.state === 'paused') {

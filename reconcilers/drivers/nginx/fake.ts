@@ -34,6 +34,8 @@ export class FakeNginx implements Nginx {
   tests = 0;
   running: { pid: number; generation: number; stamp: number } | undefined;
   readonly files = new Map<string, string>();
+  /** The set that runs: of the last load. */
+  served: ConfigFiles = new Map();
   readonly pems = new Map<string, { certificate: string; key: string }>();
   private readonly before: (call: NginxCall) => void | Promise<void>;
   /** The program was replaced on disk; the new one may not come up. */
@@ -114,6 +116,7 @@ export class FakeNginx implements Nginx {
       throw conflict;
     }
     this.running = { pid: running.pid, generation: this.generation, stamp: this.stamp };
+    this.served = new Map(this.files);
     this.reloads += 1;
     this.changed();
     return { ok: true, generation: this.generation };
@@ -131,6 +134,7 @@ export class FakeNginx implements Nginx {
     this.pids += 1;
     this.replaced = undefined;
     this.running = { pid: this.pids, generation: this.generation, stamp: this.stamp };
+    this.served = new Map(this.files);
     this.changed();
   }
 
