@@ -209,13 +209,22 @@ function buildWorld(options: CoreOptions) {
   return { docker, nginx, health, disk, writing, reading: readingHalf(whole), planning: planningHalf(whole) };
 }
 
+/** A history changes with the generation only, and is read from the disk. */
 function historyOf(store: Store): HistoryReading {
+  const known = new Map<string, { at: string; specs: readonly Record<string, unknown>[] }>();
   return {
-    *specs(kind, name) {
-      for (const { generation } of store.history(kind, name).reverse()) {
-        const spec = store.specAt(kind, name, generation);
-        if (spec) yield spec;
-      }
+    specs(kind, name) {
+      const { uid, generation } = store.get(kind, name)?.metadata ?? {};
+      const at = `${uid} ${generation}`;
+      const kept = known.get(`${kind}/${name}`);
+      if (kept?.at === at) return kept.specs;
+      const generations = store.history(kind, name).reverse();
+      const specs = generations
+        .map((revision) => store.specAt(kind, name, revision.generation))
+        .filter((spec) => spec !== undefined);
+      if (uid === undefined) known.delete(`${kind}/${name}`);
+      else known.set(`${kind}/${name}`, { at, specs });
+      return specs;
     },
   };
 }

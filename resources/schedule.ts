@@ -40,17 +40,39 @@ export function isTimezone(name: string): boolean {
   }
 }
 
+/** A schedule is asked for at every look. */
+const made = new Map<string, Times>();
+const MADE_MOST = 500;
+
 export function timesOf(schedule: string, timezone: string): Times {
+  const key = `${timezone} ${schedule}`;
+  const times = made.get(key) ?? makeTimes(schedule, timezone);
+  if (made.size >= MADE_MOST) made.clear();
+  made.set(key, times);
+  return times;
+}
+
+function makeTimes(schedule: string, timezone: string): Times {
   const times = cron(schedule.trim(), timezone);
+  // One look asks several times for the same moment.
+  let known: { until: number; latest: number | undefined } | undefined;
   return {
     next: (after) => times.nextRun(new Date(after))?.getTime(),
-    latest: (until) =>
-      times
-        // One second later, for what comes at this very moment counts.
-        .previousRuns(2, new Date(until + 1000))
-        .map((time) => time.getTime())
-        .find((time) => time <= until),
+    latest: (until) => {
+      if (known?.until !== until) known = { until, latest: latestOf(times, until) };
+      return known.latest;
+    },
   };
+}
+
+function latestOf(times: Cron, until: number): number | undefined {
+  return (
+    times
+      // One second later, for what comes at this very moment counts.
+      .previousRuns(2, new Date(until + 1000))
+      .map((time) => time.getTime())
+      .find((time) => time <= until)
+  );
 }
 
 function cron(schedule: string, timezone: string): Cron {

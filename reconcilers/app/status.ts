@@ -115,7 +115,12 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
 function healthOf({ health }: AppHave, current: SeenContainer | undefined): AppHave['health'] {
   if (health?.containerId !== current?.id) return undefined;
   const [asked, started] = [health?.startedAt, current?.details?.startedAt];
-  return asked === undefined || started === undefined || asked === started ? health : undefined;
+  if (started === undefined || asked === started) return health;
+  // Asked before it was known when the process began: only an answer since then is its own.
+  const answered = health?.lastHealthyAt;
+  const isItsOwn =
+    asked === undefined && answered !== undefined && Date.parse(answered) >= Date.parse(started);
+  return isItsOwn ? health : undefined;
 }
 
 function healthVerdict(want: AppWant, have: AppHave, current: SeenContainer | undefined): Verdict {

@@ -64,8 +64,20 @@ export function pathSlug(path: string): string {
   return plain === '' ? 'root' : plain;
 }
 
-/** Flat, sorted, without defaults; env values as digests. What the hash is taken over. */
+/** One look asks for the same settings and their hash several times over. */
+const settingsOf = new WeakMap<ContainerInputs, Record<string, Json>>();
+const hashOf = new WeakMap<Record<string, Json>, string>();
+
+/** Flat, sorted, without defaults; env values as digests. What the hash is taken over. The answer is shared: not to be changed. */
 export function canonicalSettings(inputs: ContainerInputs): Record<string, Json> {
+  const known = settingsOf.get(inputs);
+  if (known) return known;
+  const settings = makeSettings(inputs);
+  settingsOf.set(inputs, settings);
+  return settings;
+}
+
+function makeSettings(inputs: ContainerInputs): Record<string, Json> {
   const settings: Record<string, Json> = {
     image: inputs.imageId,
     network: inputs.network,
@@ -93,7 +105,9 @@ function isDefault(field: string, value: Json): boolean {
 }
 
 export function settingsHash(settings: Record<string, Json>): string {
-  return digest(JSON.stringify(settings), 24);
+  const known = hashOf.get(settings) ?? digest(JSON.stringify(settings), 24);
+  hashOf.set(settings, known);
+  return known;
 }
 
 export function digest(text: string, length: number): string {

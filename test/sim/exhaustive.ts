@@ -36,7 +36,7 @@ const PAUSE_MILLISECONDS = 15_000;
 export function smallHistory(names: readonly string[], seed: number): History {
   const random = seeded(seed);
   const entries = names.map((name) => ({ name, seed: random.below(2 ** 32), pause: PAUSE_MILLISECONDS }));
-  return { seed, calm: false, rates: NO_FAULTS, entries };
+  return { seed, calm: false, apps: 1, rates: NO_FAULTS, entries };
 }
 
 export interface Exhausted {

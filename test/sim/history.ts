@@ -19,17 +19,20 @@ export interface History {
   seed: number;
   /** No fault and no crash; after each entry all must be well within CALM_SECONDS. */
   calm: boolean;
+  /** How many Apps there may be. */
+  apps: number;
   rates: Rates;
   entries: readonly Entry[];
 }
 
 /** Longer than it takes to pull, start, prove and publish; shorter than any resync or recheck. */
-export const CALM_SECONDS = 50;
+export const CALM_SECONDS = 40;
 const LENGTH = 50;
 
 export function historyOf(seed: number): History {
   const random = seeded(seed);
-  const calm = random.next() < 0.25;
+  const calm = random.next() < 0.15;
+  const apps = random.pick([1, 1, 2, 2, 2, 3, 3, 4]);
   const rates = calm ? NO_FAULTS : anyRates(random);
   // Per seed some things never happen and others all the time.
   const chosen = DISTURBANCES.filter(({ announced = true }) => !calm || announced)
@@ -41,12 +44,12 @@ export function historyOf(seed: number): History {
   }
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
   const rhythm = random.pick(RHYTHMS);
-  const entries = Array.from({ length: LENGTH + random.below(20) }, (): Entry => {
+  const entries = Array.from({ length: LENGTH + random.below(6) }, (): Entry => {
     const found = weighted(chosen, random.next() * total);
     const pause = calm ? CALM_SECONDS * 1000 : random.below(random.pick(rhythm));
     return { name: found, seed: random.below(2 ** 32), pause };
   });
-  return { seed, calm, rates, entries };
+  return { seed, calm, apps, rates, entries };
 }
 
 function weighted(chosen: readonly { disturbance: { name: string }; weight: number }[], at: number): string {
@@ -64,7 +67,7 @@ const RHYTHMS: readonly (readonly number[])[] = [
   [2, 200],
   [200, 5_000],
   [2, 5_000, 30_000],
-  [5_000, 30_000, 400_000],
+  [5_000, 20_000, 330_000],
 ];
 
 function anyRates(random: Random): Rates {

@@ -110,7 +110,7 @@ function summary(results: readonly Result[], seconds: number): string {
   const slowest = results.reduce((most, { settledAfter }) => Math.max(most, settledAfter), 0);
   return [
     `${results.length} histories from seed ${Math.min(...results.map(({ seed }) => seed))} in ${seconds.toFixed(1)} s, ${results.filter(({ broken }) => broken).length} failed`,
-    `each on average: ${each(sum(({ disturbances }) => disturbances))} disturbances, ${each(sum(({ lives }) => lives))} lives of the controller, ${each(sum(({ commits }) => commits))} commits, ${each(sum(({ points }) => points))} points for a crash`,
+    `each on average: ${each(sum(({ disturbances }) => disturbances))} disturbances, ${each(sum(({ lives }) => lives))} lives of the controller, ${each(sum(({ commits }) => commits))} commits, ${each(sum(({ points }) => points))} points for a crash, ${each(sum(({ cpu }) => cpu))} ms of processor time`,
     `the longest took ${Math.round(slowest)} virtual seconds until all was well`,
   ].join('\n');
 }

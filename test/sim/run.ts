@@ -38,7 +38,7 @@ const MOST_RECONCILES = 60;
 const MOST_RECONCILES_EACH = 50;
 
 export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
-  const sim = new Simulation({ seed: history.seed, ...options });
+  const sim = new Simulation({ seed: history.seed, apps: history.apps, ...options });
   let broken: Verdict['broken'];
   let settledAfter = 0;
   const unexpected = (error: unknown) => sim.fail('no error is left unhandled', words(error));

@@ -25,6 +25,8 @@ import { makeWorld, STATE_FOLDER, type World } from './world.ts';
 
 export interface SimulationOptions {
   seed: number;
+  /** How many Apps there may be. */
+  apps: number;
   /** Of the store: in memory, such as under /dev/shm. Made, and removed by `close`. */
   folder: string;
   /** Keeps the trace as text. */
@@ -43,6 +45,7 @@ export class Broken extends Error {
   }
 }
 
+const APP_NAMES = ['wiki', 'blog', 'shop', 'mail'];
 export const ROOT: Author = { user: 'root', via: 'cli' };
 /** Commits and answers at one moment of virtual time: more is a loop that nothing slows. */
 const MOST_TURNS = 3_000;
@@ -53,6 +56,8 @@ export class Simulation implements Gate {
   readonly world: World;
   readonly faults: Faults;
   readonly trace: Trace;
+  /** Names that Apps may have. */
+  readonly appNames: readonly string[];
   /** What the simulation itself remembers of the past, to judge the present. */
   readonly memory = new Memory();
   life: Life;
@@ -82,6 +87,7 @@ export class Simulation implements Gate {
   #unwatch: () => void = () => undefined;
 
   constructor(options: SimulationOptions) {
+    this.appNames = APP_NAMES.slice(0, options.apps);
     this.#options = options;
     this.clock = new VirtualClock(options.seed);
     this.world = makeWorld(this.clock);

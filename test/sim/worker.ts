@@ -14,6 +14,8 @@ export interface Result {
   lives: number;
   commits: number;
   settledAfter: number;
+  /** Processor time, in milliseconds. */
+  cpu: number;
 }
 
 const place = makePlace();
@@ -25,10 +27,12 @@ process.once('disconnect', () => process.exit(0));
 
 async function one(seed: number): Promise<Result> {
   const history = historyOf(seed);
+  const before = process.cpuUsage();
   const {
     trace: _text,
     history: _history,
     ...result
   } = await runHistory(history, { folder: join(place, 'store') });
-  return { seed, disturbances: history.entries.length, ...result };
+  const { user, system } = process.cpuUsage(before);
+  return { seed, cpu: (user + system) / 1000, disturbances: history.entries.length, ...result };
 }

@@ -17,7 +17,6 @@ import { appLeftovers, appProblems, RETRY_REASONS } from './app-truth.ts';
 import type { Disturbance, Part } from './part.ts';
 import { REGISTRY_SECRET, SECRET_NAMES } from './secret.ts';
 
-export const APP_NAMES = ['wiki', 'blog', 'shop', 'mail'] as const;
 const MANAGERS = ['holdfast', 'kubectl', 'directory'] as const;
 
 const readyWasSeen: Invariant = {
@@ -45,7 +44,7 @@ const people: readonly Disturbance[] = [
     name: 'an app is applied',
     weight: 12,
     act(sim, random) {
-      const name = random.pick(APP_NAMES);
+      const name = random.pick(sim.appNames);
       const manager = random.pick(MANAGERS);
       const document = manifest(name, anySpec(name, random));
       sim.people(`apply app/${name} as ${manager}`, [{ verb: 'apply', document, manager }]);
@@ -55,7 +54,7 @@ const people: readonly Disturbance[] = [
     name: 'several apps are applied at once',
     weight: 2,
     act(sim, random) {
-      const documents = APP_NAMES.map((name) => manifest(name, anySpec(name, random)));
+      const documents = sim.appNames.map((name) => manifest(name, anySpec(name, random)));
       sim.people(
         'apply all apps',
         documents.map((document) => ({ verb: 'apply', document, manager: 'holdfast' })),
@@ -74,7 +73,7 @@ const people: readonly Disturbance[] = [
     name: 'an app is deleted',
     weight: 3,
     act(sim, random) {
-      const name = random.pick(APP_NAMES);
+      const name = random.pick(sim.appNames);
       if (!sim.memory.documents.has(`App/${name}`)) return;
       const deleteData = random.next() < 0.3;
       if (deleteData) sim.memory.mayLose.add(name);
@@ -162,7 +161,7 @@ const world: readonly Disturbance[] = [
     announced: false,
     act(sim, random) {
       const { docker } = sim.world;
-      const name = `holdfast-app-${random.pick(APP_NAMES)}`;
+      const name = `holdfast-app-${random.pick(sim.appNames)}`;
       if (docker.engine.find(name)) return;
       const id = docker.addForeign({ name, image: 'local.test/web:1' });
       sim.memory.addForeign(sim.world, `container ${id}`);

@@ -111,8 +111,7 @@ export const sitePart: Part = {
   lift(sim) {
     const { nginx } = sim.world;
     for (const port of [80, 443, 8081, 8444]) nginx.freePort(port);
-    if (!sim.memory.nginxRefuses) return;
-    nginx.refuse(() => undefined);
+    if (sim.memory.nginxRefuses) nginx.refuse(() => undefined);
     // What was refused is tried again when the file that keeps the refusal is removed.
     for (const path of [...nginx.files.keys()]) if (path.startsWith('refused/')) nginx.edit(path, undefined);
     sim.memory.nginxRefuses = false;
