@@ -41,7 +41,7 @@ export function logOptions(environment: Record<string, string | undefined>): Log
 }
 
 export function createLog(options: LogOptions = {}): Log {
-  const output = options.output ?? destination({ dest: 2, sync: true });
+  const output = options.output ?? standardError();
   const lines = options.format === 'text' ? textLines(output) : output;
   return wrap(
     pino(
@@ -55,6 +55,16 @@ export function createLog(options: LogOptions = {}): Log {
       lines,
     ),
   );
+}
+
+/** Lines that a full disk does not take, in bytes: they are written when there is room again, the newest are lost first. */
+const MOST_WAITING = 1_048_576;
+
+/** A log that cannot be written must not fail what is logged about: a full disk is told by the store, and by a condition. */
+function standardError(): DestinationStream {
+  const stream = destination({ dest: 2, sync: true, maxLength: MOST_WAITING });
+  stream.on('error', () => undefined);
+  return stream;
 }
 
 /** For tests, and for parts that are used without a controller. */

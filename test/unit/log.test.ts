@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createLog, type Log, type LogFormat, logOptions } from '../../controller/log.ts';
@@ -18,6 +20,21 @@ test('a JSON line carries level, time, message and fields', () => {
 test('a text line is one line, also when its message has a line break', () => {
   const [line] = record('text', (log) => log.warn('odd\nname', { path: 'a b', n: 1 }));
   assert.match(line ?? '', /^\S+Z warn {2}odd ⏎ name path="a b" n=1\n$/);
+});
+
+test('a log on a full disk fails nothing', () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL('../../controller/log.ts', import.meta.url).href)};
+    const log = createLog();
+    for (let line = 0; line < 3; line += 1) log.warn('nobody can read this');
+    process.stdout.write('still here');
+  `;
+  const full = openSync('/dev/full', 'w');
+  const args = ['--import', 'tsx', '--input-type=module', '-e', program];
+  const ended = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', full], encoding: 'utf8' });
+  closeSync(full);
+  assert.is(ended.stdout, 'still here');
+  assert.is(ended.status, 0);
 });
 
 test('a child writes its fields on each line', () => {
