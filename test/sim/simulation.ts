@@ -351,7 +351,9 @@ export class Simulation implements Gate {
       (level: string) =>
       (message: string, fields: Record<string, unknown> = {}) => {
         if (life.isDead) return;
-        const text = `${level} ${message} ${JSON.stringify(fields, plain)}`;
+        // Where the store lies is another place in each process.
+        const told = `${level} ${message} ${JSON.stringify(fields, plain)}`;
+        const text = told.replaceAll(this.#options.folder, '<place>');
         this.trace.say(`log: ${text}`);
         this.hold({ type: 'log', level, text });
       };
