@@ -162,7 +162,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
   const { nginx, host, authority, probe, firewall, dns, lookup, address, databases } = drivers;
-  const docker = cacheDocker(notePulls(drivers.docker, host), { clock });
+  const docker = cacheDocker(notePulls(drivers.docker, host, clock), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
     monitor: new HealthMonitor({

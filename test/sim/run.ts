@@ -33,6 +33,8 @@ export interface RunOptions {
 
 /** Until all must be well after the last disturbance: more than the longest backoff and a resync after it. */
 const SETTLE_SECONDS = 1_800;
+/** A step or a look that does not end is given up within this long, in milliseconds. */
+const HANGS_AT_MOST = 130_000;
 /** Reconciles from the last disturbance until all is well, and for each document. */
 const MOST_RECONCILES = 60;
 const MOST_RECONCILES_EACH = 50;
@@ -142,9 +144,9 @@ function boundReconciles(sim: Simulation, count: number): void {
 
 /** The second time changes nothing. */
 async function expectNothing(sim: Simulation): Promise<void> {
-  // Once for what nobody told of, such as a comment in a file of nginx.
+  // Once for what nobody told of, such as a comment in a file of nginx; and what hangs since the last disturbance is given up.
   void sim.core?.engine.resync();
-  await sim.advance(70_000);
+  await sim.advance(HANGS_AT_MOST);
   const isAllReady = everyoneIsReady(sim);
   const { writes } = sim;
   const version = sim.store?.version;

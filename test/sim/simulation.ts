@@ -141,7 +141,12 @@ export class Simulation implements Gate {
   /** Stops it as systemd does, and starts it again. */
   restart(): void {
     const { core, life } = this;
-    if (!core || life.isDead) return;
+    if (life.isDead) return;
+    // Who supervises it does not wait for one that is not up yet, or that is stopping already.
+    if (!core) {
+      life.die('ended while it started or stopped');
+      return;
+    }
     this.trace.say('the controller is asked to stop');
     this.core = undefined;
     core.stop().then(

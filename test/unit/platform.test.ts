@@ -11,6 +11,7 @@ import { fullOn, levelOf, thresholdsOf, withToday } from '../../reconcilers/plat
 import { chooseSubnet, gatewayOf, overlaps } from '../../reconcilers/platform/subnet.ts';
 import { platformKind } from '../../resources/platform.ts';
 import { makeDocument } from '../support/app.ts';
+import { VirtualClock } from '../support/clock.ts';
 
 const rows: [string, string, boolean][] = [
   ['10.213.0.0/16', '10.213.4.0/24', true],
@@ -150,7 +151,7 @@ test('the critical level is below the warning', () => {
 async function withImages() {
   const docker = createFakeDocker({ clock: systemClock });
   const host = createFakeHost({ stateFolder: '/state' });
-  const noting = notePulls(docker, host);
+  const noting = notePulls(docker, host, systemClock);
   docker.addImage('others:1');
   for (const name of ['wiki:1', 'wiki:2', 'wiki:3', 'wiki:4']) {
     docker.registry.set(name, { image: {} });
@@ -165,6 +166,25 @@ async function withImages() {
   const app = { ...makeDocument('App', 'wiki', specs[0] ?? {}), kind: 'App' };
   return { docker, host, world, app };
 }
+
+test('a note that the disk does not take holds up a pull for half a minute at most', async () => {
+  const clock = new VirtualClock();
+  const docker = createFakeDocker({ clock });
+  docker.registry.set('wiki:1', { image: {} });
+  const hangs = { notePulled: () => new Promise<void>(() => undefined) };
+  let said = '';
+  notePulls(docker, hangs, clock)
+    .pull('wiki:1', {})
+    .then(
+      () => (said = 'pulled'),
+      (error: Error) => (said = error.message),
+    );
+  for (let second = 0; second < 60 && said === ''; second += 1) {
+    await new Promise(setImmediate);
+    clock.advance(1_000);
+  }
+  assert.match(said, /could not be noted within 30 s/);
+});
 
 test('an image that was there before is never noted as pulled', async () => {
   const { host } = await withImages();
