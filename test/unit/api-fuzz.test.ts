@@ -73,6 +73,10 @@ const PARAMETERS = [
   'resourceVersion',
   'resourceVersionMatch',
   'deleteData',
+  'container',
+  'previous',
+  'limitBytes',
+  'stream',
 ];
 const PLAIN = ['application/json', 'application/yaml'];
 const PATCHES = [
@@ -80,7 +84,7 @@ const PATCHES = [
   'application/merge-patch+json',
   'application/apply-patch+yaml',
 ];
-const ODD_TYPES = [...PLAIN, ...PATCHES, 'text/plain', 'a/b/c', ';'];
+const ODD_TYPES = [...PLAIN, ...PATCHES, 'application/vnd.kubernetes.protobuf', 'text/plain', 'a/b/c', ';'];
 const APPS = '/apis/holdfast.dev/v1/apps';
 const STARTS = ['/', '/holdfast/v1/', '/apis/holdfast.dev/v1/', `${APPS}/`, `${APPS}/wiki/`];
 const PATHS = [
@@ -94,6 +98,12 @@ const PATHS = [
   '/apis/holdfast.dev/v1/secrets',
   '/holdfast/v1/apply',
   '/holdfast/v1/plan',
+  '/api/v1/namespaces/default/pods',
+  '/api/v1/namespaces/default/pods/wiki',
+  '/api/v1/namespaces/default/pods/wiki/log',
+  '/api/v1/namespaces/default/pods/wiki/exec',
+  '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+  '/apis/authentication.k8s.io/v1/selfsubjectreviews',
 ];
 const METHODS = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'];
 
@@ -131,7 +141,7 @@ test(`${REQUESTS} odd requests of seed ${SEED} are all answered, and none with a
         return [
           {
             op: pick(['add', 'remove', 'move', 'test', 'odd']),
-            path: `/${pick(['spec', 'metadata', 'status', '', ...ODD])}/${pick(['image', 'name', 'uid', 'labels', ...ODD])}`,
+            path: `/${pick(['spec', 'metadata', 'status', '', ...ODD])}/${pick(['image', 'name', 'uid', 'labels', 'managedFields', 'resourceVersion', ...ODD])}`,
             value: value(1),
           },
         ];
