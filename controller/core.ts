@@ -7,10 +7,13 @@ import { addonReconciler } from '../reconcilers/addon/index.ts';
 import { edgeOf, HealthMonitor, healthSettings } from '../reconcilers/app/health.ts';
 import { appReconciler } from '../reconcilers/app/index.ts';
 import { bindingReconciler } from '../reconcilers/binding/index.ts';
+import { certificateReconciler } from '../reconcilers/certificate/index.ts';
 import { dnsRecordReconciler } from '../reconcilers/dnsrecord/index.ts';
 import { domainReconciler } from '../reconcilers/domain/index.ts';
+import type { Acme } from '../reconcilers/drivers/acme/index.ts';
 import type { AddressReading } from '../reconcilers/drivers/address/index.ts';
 import type { Authority } from '../reconcilers/drivers/authority/index.ts';
+import type { CaaReading } from '../reconcilers/drivers/caa/index.ts';
 import type { Databases } from '../reconcilers/drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drivers/dns/index.ts';
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
@@ -46,6 +49,8 @@ export interface Drivers {
   nginx: Nginx;
   host: Host;
   authority: Authority;
+  acme: Acme;
+  caa: CaaReading;
   probe: Probe;
   dns: DnsReading & DnsWriting;
   lookup: LookupReading;
@@ -80,6 +85,7 @@ const reconcilers: readonly AnyReconciler<Reading, Writing>[] = [
   anyReconciler(siteReconciler),
   anyReconciler(addonReconciler),
   anyReconciler(bindingReconciler),
+  anyReconciler(certificateReconciler),
   anyReconciler(taskReconciler),
   anyReconciler(domainReconciler),
   anyReconciler(dnsRecordReconciler),
@@ -161,7 +167,7 @@ function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
 
 function buildWorld(options: CoreOptions) {
   const { store, drivers, stateFolder, clock, version } = options;
-  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases } = drivers;
+  const { nginx, host, authority, probe, firewall, dns, lookup, address, databases, acme, caa } = drivers;
   const docker = cacheDocker(notePulls(drivers.docker, host, clock), { clock });
   const health = {
     onChange: (_app: string): void => undefined,
@@ -188,7 +194,7 @@ function buildWorld(options: CoreOptions) {
       onChange: () => disk.onChange(),
     }),
   };
-  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, clock };
+  const looking = { nginx, host, authority, firewall, dns, lookup, address, databases, acme, caa, clock };
   const whole = {
     ...looking,
     settings,

@@ -5,8 +5,10 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { createAcme } from '../reconcilers/drivers/acme/client.ts';
 import { createAddress } from '../reconcilers/drivers/address/system.ts';
 import { createAuthority } from '../reconcilers/drivers/authority/folder.ts';
+import { createCaa } from '../reconcilers/drivers/caa/resolver.ts';
 import { createDatabases } from '../reconcilers/drivers/database/databases.ts';
 import { createLookup } from '../reconcilers/drivers/dns/lookup.ts';
 import { createDns } from '../reconcilers/drivers/dns/zones.ts';
@@ -150,6 +152,8 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
       nginx,
       hostname: hostname(),
     }),
+    acme: createAcme({ clock }),
+    caa: createCaa(),
     probe: createProbe({ clock }),
     dns: createDns({ clock }),
     lookup: createLookup({ clock }),

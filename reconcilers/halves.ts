@@ -27,7 +27,7 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
       doubt: true,
       looked: true,
     },
-    nginx: { state: true, folder: true, certificates: true },
+    nginx: { state: true, certificate: true, folder: true, certificates: true },
     host: {
       listeners: true,
       routes: true,
@@ -44,6 +44,8 @@ export const READING_VERBS: { readonly [driver in keyof Omit<Reading, 'settings'
     health: { of: true },
     leases: { of: true, all: true },
     authority: { find: true },
+    acme: { terms: true, isRegistered: true, order: true },
+    caa: { records: true },
     dns: { zone: true, records: true, refusal: true },
     lookup: { delegation: true, ask: true, leadsTo: true, lookup: true },
     address: { find: true },

@@ -5,7 +5,9 @@
 
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
+import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
 import type { AddressReading } from './drivers/address/index.ts';
+import type { CaaReading } from './drivers/caa/index.ts';
 import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
@@ -82,6 +84,8 @@ export interface Reading {
   readonly health: HealthReading;
   readonly leases: LeaseReading;
   readonly authority: AuthorityReading;
+  readonly acme: AcmeReading;
+  readonly caa: CaaReading;
   readonly dns: DnsReading;
   readonly lookup: LookupReading;
   readonly address: AddressReading;
@@ -100,6 +104,8 @@ export interface Writing {
   readonly host: HostReading & HostWriting;
   readonly leases: LeaseReading & LeaseWriting;
   readonly authority: AuthorityReading & AuthorityWriting;
+  readonly acme: AcmeReading & AcmeWriting;
+  readonly caa: CaaReading;
   readonly dns: DnsReading & DnsWriting;
   readonly firewall: FirewallReading & FirewallWriting;
   readonly databases: DatabaseReading & DatabaseWriting;

@@ -60,6 +60,9 @@ export interface EffectiveApp {
   location: string;
   domain: string;
   aliases: string[];
+  /** undefined: as the edge has it. */
+  xFrameOptions: string | undefined;
+  loginPaths: string[];
   /** Records of its names that somebody else made are taken over. */
   adopt: boolean;
   /** Empty: those of the Platform. */
@@ -99,6 +102,8 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     location: spec.location ?? name,
     domain: spec.domain ?? 'localhost',
     aliases: spec.aliases ?? [],
+    xFrameOptions: spec.xFrameOptions,
+    loginPaths: spec.loginPaths ?? [],
     adopt: spec.adopt ?? false,
     dns: spec.dns ?? [],
     pidsLimit: spec.pidsLimit ?? 4096,

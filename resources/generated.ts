@@ -581,6 +581,16 @@ export interface AppSpec {
    */
   aliases?: string[];
   /**
+   * Who may show the App in a frame of a page: DENY (nobody), SAMEORIGIN (its own pages, the default), or ALLOW-FROM https://portal.example.com.
+   */
+  xFrameOptions?: string;
+  /**
+   * Paths at which people sign in, such as /login. What one address posts there is limited to ten times a second.
+   *
+   * Items: A path.
+   */
+  loginPaths?: string[];
+  /**
    * Commands that run on a schedule, by name. For a package: what you decide otherwise about those of its addon scheduler; others of your own may stand beside them.
    */
   tasks?: {
@@ -1477,6 +1487,16 @@ export interface SiteSpec {
    */
   state?: 'running' | 'stopped';
   /**
+   * Who may show it in a frame: DENY, SAMEORIGIN (the default), or ALLOW-FROM and an origin.
+   */
+  frameOptions?: string;
+  /**
+   * Paths at which people sign in.
+   *
+   * Items: A path.
+   */
+  loginPaths?: string[];
+  /**
    * true: looked at and planned, but nothing is changed.
    */
   suspend?: boolean;
@@ -1520,6 +1540,172 @@ export interface SiteStatus {
      */
     fingerprint?: string;
   };
+  /**
+   * Accounts at ACME servers whose HTTP challenges are answered.
+   *
+   * Items: Thumbprint of the account's key.
+   */
+  thumbprints?: string[];
+}
+
+/**
+ * The certificate that is wanted.
+ */
+export interface CertificateSpec {
+  /**
+   * Name of the Domain whose settings it follows.
+   */
+  domain: string;
+  /**
+   * Host names. Its first part may be *.
+   *
+   * Items: A host name.
+   */
+  hosts: string[];
+  /**
+   * acme: the ACME server of the Domain. custom: the Secret has it.
+   */
+  issuer: 'acme' | 'custom';
+  /**
+   * Name of the Secret with tls.crt and tls.key (with issuer custom).
+   */
+  secret?: string;
+  /**
+   * true: served where there is no other certificate.
+   */
+  fallback?: boolean;
+  /**
+   * true: looked at and planned, but nothing is changed.
+   */
+  suspend?: boolean;
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface CertificateStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
+  /**
+   * The names in the certificate that is in place.
+   *
+   * Items: A host name.
+   */
+  names?: string[];
+  /**
+   * Who signed it.
+   */
+  issuer?: string;
+  /**
+   * When it begins.
+   */
+  notBefore?: string;
+  /**
+   * When it ends.
+   */
+  notAfter?: string;
+  /**
+   * SHA-256 in hex.
+   */
+  fingerprint?: string;
+  /**
+   * When it is renewed.
+   */
+  renewAt?: string;
+  /**
+   * Name under which nginx finds it. Absent while it cannot be served.
+   */
+  file?: string;
+  /**
+   * The order that is under way.
+   */
+  order?: {
+    /**
+     * Where the authority keeps it.
+     */
+    url?: string;
+    /**
+     * How far it is, in the words of ACME.
+     */
+    state?: string;
+    /**
+     * When it was begun.
+     */
+    since?: string;
+  };
+  /**
+   * How many orders in a row have failed.
+   */
+  failures?: number;
+  /**
+   * Not tried again before.
+   */
+  retryAt?: string;
+  /**
+   * Names that the authority did not confirm when it was asked last.
+   *
+   * Items: One name.
+   */
+  problems?: {
+    /**
+     * The host name.
+     */
+    host?: string;
+    /**
+     * One word.
+     */
+    reason?: string;
+    /**
+     * What the authority said.
+     */
+    message?: string;
+  }[];
+}
+
+/**
+ * The secret values.
+ */
+export interface KeySpec {
+  /**
+   * What it is: the key and the chain of a Certificate, or the account at an ACME server.
+   */
+  type: 'Certificate' | 'AcmeAccount';
+  /**
+   * Values as text.
+   */
+  stringData: {
+    [k: string]: string;
+  };
+}
+
+/**
+ * What was observed. Only reconcilers write it.
+ */
+export interface KeyStatus {
+  /**
+   * The generation that this status speaks of.
+   */
+  observedGeneration?: number;
+  /**
+   * When the world was last looked at.
+   */
+  observedAt?: string;
+  /**
+   * What is known of the resource, one entry a type. Ready is always there; Reconciling and Stalled only while true.
+   */
+  conditions?: Condition[];
+  operation?: Operation;
 }
 
 /**

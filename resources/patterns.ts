@@ -39,5 +39,8 @@ export const PATTERN_WORDS: Record<string, string> = {
     'must be an IP address such as 192.0.2.53, with :port where it is not 53',
   '^([*][.])?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?([.][a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$':
     'must be a name in DNS: lower-case letters, digits, dashes and underscores, with dots between parts, * as its first part at most',
+  '^(DENY|SAMEORIGIN|ALLOW-FROM https?://[A-Za-z0-9.:*-]+)$':
+    'must be DENY, SAMEORIGIN, or ALLOW-FROM and an origin such as https://portal.example.com',
+  '^/[-A-Za-z0-9_.~/%@:+]*$': 'must be a path such as /login, without spaces, quotes, ? and #',
   '^[-._a-zA-Z0-9]+$': 'must be letters, digits, dashes, dots and underscores',
 };

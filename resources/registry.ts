@@ -4,9 +4,11 @@
 import { addonKind } from './addon.ts';
 import { appKind } from './app.ts';
 import { bindingKind } from './binding.ts';
+import { certificateKind } from './certificate.ts';
 import { dnsRecordKind } from './dnsrecord.ts';
 import { domainKind } from './domain.ts';
 import { eventKind } from './event.ts';
+import { keyKind } from './key.ts';
 import type { KindDefinition } from './kind.ts';
 import { nearest } from './near.ts';
 import { platformKind } from './platform.ts';
@@ -25,6 +27,8 @@ export const kinds: readonly KindDefinition[] = [
   secretKind,
   tokenKind,
   siteKind,
+  certificateKind,
+  keyKind,
   sourceKind,
   domainKind,
   dnsRecordKind,

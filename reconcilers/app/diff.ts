@@ -190,6 +190,8 @@ export function wantedSite(want: AppWant, have: AppHave): Manifest {
       domain: want.app.domain,
       upstream: { address: have.address ?? have.nextAddress ?? '0.0.0.0', port: want.app.httpPort },
       state: want.app.state,
+      ...(want.app.xFrameOptions === undefined ? {} : { frameOptions: want.app.xFrameOptions }),
+      ...(want.app.loginPaths.length === 0 ? {} : { loginPaths: want.app.loginPaths }),
     },
   };
 }
@@ -198,7 +200,8 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
   const child = wantedSite(want, have);
   const found = (want.site?.spec ?? {}) as Record<string, Json>;
   const wanted = child.spec as Record<string, Json>;
-  const fields = Object.keys(wanted).filter((field) => !sameJson(found[field], wanted[field]));
+  const named = new Set([...Object.keys(wanted), ...Object.keys(found)]);
+  const fields = [...named].filter((field) => field !== 'suspend' && !sameJson(found[field], wanted[field]));
   if (want.site && fields.length === 0) return undefined;
   const reasons = want.site
     ? fields.flatMap((field) =>

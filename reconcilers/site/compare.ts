@@ -7,6 +7,7 @@ import { type Edge, sharedFiles, sitePath, siteText } from './config.ts';
 import { isIntact } from './directives.ts';
 import type { Have } from './observe.ts';
 import { type Refusal, readRefusal, refusalPath } from './refusal.ts';
+import { needsOwn, servingsOf } from './servings.ts';
 import type { SiteDocument, Want, WantedSite } from './want.ts';
 
 export interface Comparison {
@@ -51,7 +52,7 @@ function expectSite(
 ): void {
   const found = have.nginx.files;
   const [path, refusedPath] = [sitePath(site.name), refusalPath(site.name)];
-  const text = textOf(site, have.edge);
+  const text = textOf(site, have);
   const refusal = readRefusal(found.get(refusedPath));
   if (refusal?.text !== text || refusal.version !== have.edge.version) {
     expected.set(path, text);
@@ -83,11 +84,13 @@ function certificatesIn(files: ReadonlyMap<string, string>, edge: Edge): Set<str
 /** Documents are frozen and hosts come from them: a text is made again when its Site, another's claim or the edge changes. */
 const texts = new WeakMap<SiteDocument, { key: string; text: string }>();
 
-function textOf(site: WantedSite, edge: Edge): string {
-  const key = JSON.stringify([site.hosts, edge]);
+function textOf(site: WantedSite, { edge, nginx }: Have): string {
+  const servings = servingsOf(site, nginx.certificates);
+  const { modernOnly, thumbprints } = site;
+  const key = JSON.stringify([site.hosts, edge, servings, modernOnly, [...thumbprints]]);
   const known = texts.get(site.document);
   if (known?.key === key) return known.text;
-  const text = siteText(site, edge);
+  const text = siteText(site, edge, servings);
   texts.set(site.document, { key, text });
   return text;
 }
@@ -97,7 +100,8 @@ export function isServed(site: WantedSite, want: Want, have: Have): boolean {
   const { changed, refusals } = compare(want, have);
   const { running, loaded, files } = have.nginx;
   const path = sitePath(site.name);
-  const certified = site.suspended || have.certificates.has(certificateName(site.hosts));
+  const own = certificateName(site.hosts);
+  const certified = site.suspended || !needsOwn(site, have.nginx.certificates) || have.certificates.has(own);
   return (
     running && loaded && certified && files.has(path) && !changed.includes(path) && !refusals.has(site.name)
   );

@@ -6,6 +6,7 @@ import { certificateName } from '../drivers/authority/index.ts';
 import { atLeast } from '../drivers/nginx/words.ts';
 import { type Directive, quoted, writeConfig } from './directives.ts';
 import { PAGES } from './pages.ts';
+import type { Serving } from './servings.ts';
 import { bracketed, type Want, type WantedSite } from './want.ts';
 
 /** What the files depend on beside the Sites. */
@@ -44,8 +45,11 @@ export function sharedFiles(edge: Edge): Map<string, string> {
   return new Map([[MAIN, writeConfig('nginx', main(edge))]]);
 }
 
-export function siteText(site: WantedSite, edge: Edge): string {
-  return writeConfig(`site/${site.name}`, [redirect(site, edge), secure(site, edge)]);
+export function siteText(site: WantedSite, edge: Edge, servings: readonly Serving[]): string {
+  return writeConfig(`site/${site.name}`, [
+    ...redirects(site, edge),
+    ...servings.map((serving) => secure(site, serving, edge)),
+  ]);
 }
 
 function main(edge: Edge): Directive[] {
@@ -65,6 +69,7 @@ function main(edge: Edge): Directive[] {
         ...general(),
         ...temporary(),
         ...tls(edge),
+        ...limits(),
         ...proxy(),
         ...pages(),
         ...defaults(edge),
@@ -133,9 +138,13 @@ function hasHttp2Directive(edge: Edge): boolean {
   return atLeast(edge.version, '1.25.1');
 }
 
+/** Who may show it in a frame; the values are set for each Site. */
+const FRAME_OPTIONS = 'X-Frame-Options';
+
+type Header = readonly [name: string, value: string];
+
 /** Set on every answer, each in place of what the App may say. */
-const HEADERS: readonly [string, string][] = [
-  ['X-Frame-Options', 'SAMEORIGIN'],
+const HEADERS: readonly Header[] = [
   ['X-XSS-Protection', '1; mode=block'],
   ['X-Download-Options', 'noopen'],
   ['X-Content-Type-Options', 'nosniff'],
@@ -143,8 +152,29 @@ const HEADERS: readonly [string, string][] = [
   ['Referrer-Policy', 'no-referrer-when-downgrade'],
 ];
 
+const POLICY = 'Content-Security-Policy';
+
 /** Half a year, and not for subdomains: those may be somebody else's. */
 const STRICT_TRANSPORT: readonly [string, string] = ['Strict-Transport-Security', 'max-age=15768000'];
+
+/** What is posted to a place where people sign in: ten a second from one address, and five more at once. */
+const LOGINS_A_SECOND = 10;
+const LOGINS_AT_ONCE = 5;
+
+function limits(): Directive[] {
+  return [
+    [
+      'map',
+      '$request_method $holdfast_login',
+      [
+        ['default', "''"],
+        ['POST', '$binary_remote_addr'],
+      ],
+    ],
+    ['limit_req_zone', `$holdfast_login zone=holdfast_login:10m rate=${LOGINS_A_SECOND}r/s`],
+    ['limit_req_status', '429'],
+  ];
+}
 
 function proxy(): Directive[] {
   return [
@@ -175,7 +205,7 @@ function proxy(): Directive[] {
     ['proxy_set_header', 'X-Forwarded-Host $holdfast_host'],
     ['proxy_set_header', 'X-Forwarded-Proto https'],
     ['proxy_set_header', 'X-Forwarded-Ssl on'],
-    ...HEADERS.map(([name]) => ['proxy_hide_header', name] as const),
+    ...[FRAME_OPTIONS, ...HEADERS.map(([name]) => name)].map((name) => ['proxy_hide_header', name] as const),
     // Uploads and downloads pass through; nothing is put on the disk in between.
     ['proxy_request_buffering', 'off'],
     ['proxy_max_temp_file_size', '0'],
@@ -216,55 +246,112 @@ function listen(edge: Edge, which: 'port' | 'httpsPort', suffix = ''): Directive
   );
 }
 
-function redirect(site: WantedSite, edge: Edge): Directive {
+/** One server for each thing that HTTP challenges are answered with: hosts of one Site may follow several Domains. */
+function redirects(site: WantedSite, edge: Edge): Directive[] {
+  const groups = new Map<string, string[]>();
+  for (const host of site.hosts) {
+    const print = site.thumbprints.get(host) ?? '';
+    groups.set(print, [...(groups.get(print) ?? []), host]);
+  }
+  return [...groups].map(([print, hosts]) => redirect(hosts, print, edge));
+}
+
+function redirect(hosts: readonly string[], print: string, edge: Edge): Directive {
   const port = edge.httpsPort === 443 ? '' : `:${edge.httpsPort}`;
   return [
     'server',
     '',
     [
       ...listen(edge, 'port'),
-      ['server_name', site.hosts.join(' ')],
-      // Authorities that check a host by HTTP ask here, and must not be sent to a certificate that is not there yet.
-      ['location', '^~ /.well-known/acme-challenge/', [['return', '404']]],
+      ['server_name', hosts.join(' ')],
+      ...challenges(print),
       ['location', '/', [['return', `301 https://$host${port}$request_uri`]]],
     ],
   ];
 }
 
-function secure(site: WantedSite, edge: Edge): Directive {
-  const certificate = `${edge.certificates}/${certificateName(site.hosts)}`;
-  const headers = site.strictTransport ? [...HEADERS, STRICT_TRANSPORT] : HEADERS;
+/**
+ * Authorities that check a host by HTTP ask here, and must not be sent to a certificate that is not there yet. Whatever token they name is
+ * answered with it and the account's thumbprint: an order needs no change of the configuration.
+ */
+function challenges(print: string): Directive[] {
+  const nothing: Directive = ['location', '^~ /.well-known/acme-challenge/', [['return', '404']]];
+  if (print === '') return [nothing];
+  return [
+    [
+      'location',
+      '~ ^/\\.well-known/acme-challenge/([-_a-zA-Z0-9]+)$',
+      [
+        ['default_type', 'application/octet-stream'],
+        ['return', `200 "$1.${print}"`],
+      ],
+    ],
+  ];
+}
+
+function secure(site: WantedSite, { hosts, certificate }: Serving, edge: Edge): Directive {
+  const path = `${edge.certificates}/${certificate}`;
+  const headers = [...frameHeaders(site.frameOptions), ...HEADERS];
+  if (site.strictTransport) headers.push(STRICT_TRANSPORT);
+  const set = headers.map(([name, value]) => ['add_header', `${name} ${quoted(value)} always`] as const);
   return [
     'server',
     '',
     [
       ...listen(edge, 'httpsPort'),
-      ['server_name', site.hosts.join(' ')],
-      ['ssl_certificate', quoted(`${certificate}.pem`)],
-      ['ssl_certificate_key', quoted(`${certificate}.key`)],
-      ...headers.map(([name, value]) => ['add_header', `${name} ${quoted(value)} always`] as const),
+      ['server_name', hosts.join(' ')],
+      ['ssl_certificate', quoted(`${path}.pem`)],
+      ['ssl_certificate_key', quoted(`${path}.key`)],
+      ...set,
       ...(site.strictTransport ? [['proxy_hide_header', STRICT_TRANSPORT[0]] as const] : []),
-      ...(site.stopped ? stopped() : running(site)),
+      ...(site.modernOnly ? modernOnly() : []),
+      ...(site.stopped ? stopped(set) : running(site, set)),
     ],
   ];
 }
 
-function running({ upstream }: WantedSite): Directive[] {
+/**
+ * Browsers ignore ALLOW-FROM, and go by frame-ancestors where both are there. For SAMEORIGIN it is left out: an App that lets others frame
+ * it by a policy of its own would be cut off, since of two policies the stricter one holds.
+ */
+function frameHeaders(options: string): Header[] {
+  const [word = '', origin] = options.split(' ');
+  if (word === 'DENY')
+    return [
+      [FRAME_OPTIONS, 'DENY'],
+      [POLICY, "frame-ancestors 'none'"],
+    ];
+  if (word === 'ALLOW-FROM' && origin !== undefined) return [[POLICY, `frame-ancestors 'self' ${origin}`]];
+  return [[FRAME_OPTIONS, 'SAMEORIGIN']];
+}
+
+/** nginx chooses the version before it knows the name: older ones are refused in HTTP. */
+function modernOnly(): Directive[] {
+  return [['if', '($ssl_protocol != TLSv1.3)', [['return', '426']]]];
+}
+
+function running({ upstream, loginPaths }: WantedSite, headers: readonly Directive[]): Directive[] {
+  const limited = ['limit_req', `zone=holdfast_login burst=${LOGINS_AT_ONCE} nodelay`] as const;
   const target = `http://${bracketed(upstream.address)}:${upstream.port}`;
   return [
     // nginx's own errors only: an App's 503 is the App's page. The code stays what it was.
     ['error_page', '502 503 504 /.holdfast/unavailable'],
     ['location', '/', [['proxy_pass', target]]],
-    ['location', '= /.holdfast/unavailable', [['internal', ''], ...page('unavailable')]],
+    ...loginPaths.map(
+      (path) => ['location', `= ${quoted(path)}`, [limited, ['proxy_pass', target]]] as const,
+    ),
+    ['location', '= /.holdfast/unavailable', [['internal', ''], ...page('unavailable', headers)]],
   ];
 }
 
-function stopped(): Directive[] {
-  return [['location', '/', page('stopped')]];
+function stopped(headers: readonly Directive[]): Directive[] {
+  return [['location', '/', page('stopped', headers)]];
 }
 
-function page(name: keyof typeof PAGES): Directive[] {
+/** A place that adds a header of its own has none of its server's: they are said again. */
+function page(name: keyof typeof PAGES, headers: readonly Directive[]): Directive[] {
   return [
+    ...headers,
     ['default_type', 'text/html'],
     ['add_header', 'Cache-Control no-store always'],
     ['add_header', 'Retry-After 5 always'],

@@ -8,6 +8,7 @@ import { type Comparison, compare } from './compare.ts';
 import { MAIN, siteOfPath, sitePath } from './config.ts';
 import { differences, isIntact } from './directives.ts';
 import { type Have, hostSets } from './observe.ts';
+import { servingsOf } from './servings.ts';
 import type {
   IssueCertificate,
   PublishSites,
@@ -38,7 +39,7 @@ export function diffSites(want: Want, have: Have): SiteStep[] {
 
 function certificateSteps(want: Want, have: Have): IssueCertificate[] {
   const causes = new Map(want.sites.map((site) => [certificateName(site.hosts), site.cause]));
-  return hostSets(want, have.edge.version)
+  return hostSets(want, have.nginx)
     .filter((hosts) => !have.certificates.has(certificateName(hosts)))
     .map((hosts) => {
       const name = certificateName(hosts);
@@ -66,6 +67,10 @@ function namesWith(hosts: readonly string[], { sites }: Want): string[] {
   return sites.filter((site) => certificateName(site.hosts) === certificate).map(({ name }) => name);
 }
 
+function usesFile({ certificates }: WantedSite, name: string): boolean {
+  return [...certificates.values()].some(({ file }) => file === name);
+}
+
 function isNamed(certificate: string, have: Have): boolean {
   return [...have.nginx.files.values()].some((text) => text.includes(`/${certificate}.pem`));
 }
@@ -90,6 +95,18 @@ function publishStep(facts: {
       ...about(namesWith(hosts, want)[0]),
     });
   }
+  for (const name of running ? have.nginx.stale : []) {
+    const sites = want.sites.filter((site) => usesFile(site, name));
+    if (sites.length === 0) continue;
+    const hosts = sites.flatMap((site) => site.hosts).slice(0, REASONS_PER_FILE);
+    const reason = {
+      field: 'certificate',
+      found: 'the one before',
+      wanted: hosts.join(', '),
+      cause: 'renewal',
+    };
+    because.push(...sites.map((site) => ({ ...reason, ...about(site.name) })));
+  }
   if (because.length === 0 && running && !loaded) {
     because.push({ field: 'nginx.loaded', found: false, wanted: true, cause: 'drift' });
   }
@@ -101,7 +118,7 @@ function publishStep(facts: {
     impact: impactOf(have, comparison),
     because,
     regarding: [...new Set(because.flatMap(({ regarding }) => regarding ?? []))],
-    message: publishMessage(have, comparison, renewed.length),
+    message: publishMessage(have, comparison, renewed.length + (running ? have.nginx.stale.length : 0)),
     deadlineSeconds: 300,
     files: [...expected],
     version: have.edge.version,
@@ -159,7 +176,10 @@ function reasonsOf(path: string, want: Want, have: Have, { expected }: Compariso
 
 function missingCause(path: string, site: WantedSite | undefined, have: Have, want: Want): string {
   if (!site) return path === MAIN ? 'drift' : want.platformCause;
-  return have.nginx.certificates.includes(certificateName(site.hosts)) ? 'drift' : site.cause;
+  const present = have.nginx.certificates;
+  return servingsOf(site, present).some(({ certificate }) => present.includes(certificate))
+    ? 'drift'
+    : site.cause;
 }
 
 /** A Site's own file goes because the Site went; what Holdfast did not write was put there by somebody. */
@@ -225,9 +245,9 @@ function upgradeStep(have: Have): UpgradeNginx {
 }
 
 function leftovers(want: Want, have: Have, { certificates }: Comparison): RemoveCertificate[] {
-  const needed = new Set(hostSets(want, have.edge.version).map(certificateName));
+  const needed = new Set([...hostSets(want, have.nginx).map(certificateName), ...want.files]);
   // A suspended Site's is not asked for, and not taken away either.
-  for (const site of want.sites) needed.add(certificateName(site.hosts));
+  for (const site of want.sites) if (site.suspended) needed.add(certificateName(site.hosts));
   return have.nginx.certificates
     .filter((name) => !certificates.has(name) && !needed.has(name))
     .map((name) => ({

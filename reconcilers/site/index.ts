@@ -20,7 +20,7 @@ export const siteReconciler: SiteReconciler = {
   kind: 'Site',
   parallelism: 1,
   finalizer: 'holdfast.dev/site',
-  watches: ['Platform'],
+  watches: ['Platform', 'Certificate', 'Domain', 'Key'],
   always: [KEY],
   settleMilliseconds: 150,
   key: () => KEY,

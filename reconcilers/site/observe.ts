@@ -7,6 +7,7 @@ import { certificateName } from '../drivers/authority/index.ts';
 import type { NginxState } from '../drivers/nginx/index.ts';
 import type { IssuedCertificate, Reading } from '../world.ts';
 import { canRejectHandshake, type Edge, edgeOf, NOBODY } from './config.ts';
+import { needsOwn } from './servings.ts';
 import type { Want } from './want.ts';
 
 export type SiteReading = Pick<Reading, 'nginx' | 'host' | 'authority'>;
@@ -40,7 +41,7 @@ export async function observeSites(want: Want, world: SiteReading): Promise<Have
   }
   const certificates = new Map<string, IssuedCertificate>();
   await Promise.all(
-    hostSets(want, version).map(async (hosts) => {
+    hostSets(want, nginx).map(async (hosts) => {
       const found = await world.authority.find(hosts);
       if (found) certificates.set(certificateName(hosts), found);
     }),
@@ -48,10 +49,13 @@ export async function observeSites(want: Want, world: SiteReading): Promise<Have
   return { nginx, edge, certificates };
 }
 
-/** What certificates are needed for. */
-export function hostSets(want: Want, version: string): (readonly string[])[] {
+/** What certificates of the platform's own authority are needed for. */
+export function hostSets(
+  want: Want,
+  { version, certificates }: { version: string; certificates: readonly string[] },
+): (readonly string[])[] {
   const sets = want.sites
-    .filter((site) => !site.suspended && site.hosts.length > 0)
+    .filter((site) => !site.suspended && site.hosts.length > 0 && needsOwn(site, certificates))
     .map((site) => site.hosts);
   return canRejectHandshake(version) ? sets : [NOBODY, ...sets];
 }

@@ -25,10 +25,11 @@ function draft(
   outcome: Outcome<SiteStep>,
 ): StatusDraft {
   const [host] = site.hosts;
-  const certificate = have?.certificates.get(certificateName(site.hosts));
+  const certificate = servedCertificate(site, have);
+  const certified = certification(site, have);
   return {
     document: site.document,
-    conditions: [readiness(site, want, have, outcome)],
+    conditions: [readiness(site, want, have, outcome), ...(certified ? [certified] : [])],
     fields: {
       url: host === undefined ? undefined : urlOf(host, want.http.httpsPort),
       certificate: certificate && {
@@ -36,8 +37,42 @@ function draft(
         notAfter: certificate.notAfter,
         fingerprint: certificate.fingerprint,
       },
+      thumbprints: thumbprintsServed(site, want, have),
     },
   };
+}
+
+/** Of the main host. */
+function servedCertificate(
+  site: WantedSite,
+  have: Have | undefined,
+): { issuer: string; notAfter: string; fingerprint: string } | undefined {
+  const own = have?.certificates.get(certificateName(site.hosts));
+  const found = site.certificates.get(site.hosts[0] ?? '');
+  return found && have?.nginx.certificates.includes(found.file) ? found : own;
+}
+
+/** Whether each host has a certificate of its Domain; nothing of Sites that need none. */
+function certification(site: WantedSite, have: Have | undefined): ConditionDraft | undefined {
+  if (!have || site.hosts.length === 0 || !site.certifiedByDomain) return undefined;
+  const present = have.nginx.certificates;
+  const without = site.hosts.filter((host) => !present.includes(site.certificates.get(host)?.file ?? ''));
+  const [first] = without;
+  if (first === undefined) {
+    const until = [...site.certificates.values()].map(({ notAfter }) => notAfter).sort()[0];
+    return { type: 'Certified', status: 'True', reason: 'Certified', message: `Good until ${until}.` };
+  }
+  const message = `${without.join(', ')}: served with a certificate of the platform’s own authority, which browsers warn of, until there is another. holdfast get certificates tells what it waits for.`;
+  return { type: 'Certified', status: 'False', reason: 'Fallback', message };
+}
+
+/** What nginx answers HTTP challenges with now: Certificates wait for it. */
+function thumbprintsServed(site: WantedSite, want: Want, have: Have | undefined): string[] | undefined {
+  const prints = [...new Set(site.thumbprints.values())].sort();
+  if (prints.length === 0) return undefined;
+  const before = (site.document.status as { thumbprints?: string[] } | undefined)?.thumbprints;
+  if (!have) return before;
+  return isServed(site, want, have) && !site.suspended ? prints : undefined;
 }
 
 function readiness(

@@ -5,7 +5,13 @@
 import { isIP } from 'node:net';
 import type { View } from '../../controller/engine/contract.ts';
 import { type Document, refText, type StatusBase } from '../../resources/document.ts';
-import { builtinDomain, hostProblems } from '../../resources/domain.ts';
+import { builtinDomain, domainFacts, hostProblems } from '../../resources/domain.ts';
+import {
+  type CertificateIndex,
+  certificateIndex,
+  type DomainCertificate,
+  thumbprintsOf,
+} from './servings.ts';
 
 export type SiteSpec = {
   /** The main one first. */
@@ -14,6 +20,10 @@ export type SiteSpec = {
   upstream: { address: string; port: number };
   /** Default: running. */
   state?: 'running' | 'stopped';
+  /** Who may show it in a frame: DENY, SAMEORIGIN (default), or ALLOW-FROM and an origin. */
+  frameOptions?: string;
+  /** Paths at which people sign in: what is posted there is limited. */
+  loginPaths?: string[];
   suspend?: boolean;
 };
 
@@ -27,6 +37,16 @@ export interface WantedSite {
   upstream: { address: string; port: number };
   stopped: boolean;
   suspended: boolean;
+  frameOptions: string;
+  loginPaths: readonly string[];
+  /** TLS 1.2 is not enough. */
+  modernOnly: boolean;
+  /** Its hosts are to have certificates of a Domain, not of the platform's own authority. */
+  certifiedByDomain: boolean;
+  /** By host: certificates of Domains that can be served. */
+  certificates: ReadonlyMap<string, DomainCertificate>;
+  /** By host: what HTTP challenges are answered with. */
+  thumbprints: ReadonlyMap<string, string>;
   /** Browsers are told to come by HTTPS alone. */
   strictTransport: boolean;
   /** Who made its present generation. */
@@ -40,6 +60,8 @@ export interface Want {
   /** Those being deleted too. */
   documents: readonly SiteDocument[];
   http: { port: number; httpsPort: number; addresses: readonly string[] };
+  /** Files of all Certificates, served or not. */
+  files: ReadonlySet<string>;
   /** Whose change the ports and addresses are. */
   platformCause: string;
 }
@@ -52,13 +74,15 @@ export function wantSites(view: View): Want {
     .filter((document) => document.metadata.deletionTimestamp === undefined)
     .sort(byAge);
   const owners = new Map<string, SiteDocument>();
-  const sites = living.map((document) => wantedSite(document, owners, view));
+  const certificates = certificateIndex(view);
+  const sites = living.map((document) => wantedSite(document, { owners, certificates }, view));
   const platform = view.get('Platform', 'platform');
   const http = (platform?.spec['http'] ?? {}) as Partial<Want['http']>;
   return {
     sites: sites.sort((one, other) => (one.name < other.name ? -1 : 1)),
     documents,
     http: { ...DEFAULTS, ...http },
+    files: certificates.files,
     platformCause: platform ? view.causeOf(platform) : 'first time',
   };
 }
@@ -71,26 +95,41 @@ function byAge(one: Document, other: Document): number {
 }
 
 /** Takes its hosts in `owners`: to be called for the older first. */
-function wantedSite(document: SiteDocument, owners: Map<string, SiteDocument>, view: View): WantedSite {
-  const { hosts, upstream, domain, state, suspend } = document.spec;
+function wantedSite(
+  document: SiteDocument,
+  { owners, certificates }: { owners: Map<string, SiteDocument>; certificates: CertificateIndex },
+  view: View,
+): WantedSite {
+  const { hosts, upstream, domain, state, suspend, frameOptions, loginPaths } = document.spec;
   const invalid = hosts.filter((host) => hostProblems(host).length > 0);
   const valid = hosts.filter((host) => !invalid.includes(host));
   const taken = valid.filter((host) => owners.has(host));
   const own = valid.filter((host) => !owners.has(host));
   for (const host of own) owners.set(host, document);
   const problem = problemOf({ document, invalid, taken, owners, own });
+  const served = problem?.reason === 'InvalidUpstream' ? [] : own;
   return {
     document,
     name: document.metadata.name,
-    hosts: problem?.reason === 'InvalidUpstream' ? [] : own,
+    hosts: served,
     upstream,
     stopped: state === 'stopped',
     suspended: suspend === true,
+    frameOptions: frameOptions ?? 'SAMEORIGIN',
+    loginPaths: loginPaths ?? [],
+    modernOnly: domainFacts(view, domain)?.tls.minVersion === '1.3',
+    certifiedByDomain: (domainFacts(view, domain)?.certificate ?? 'internal') !== 'internal',
+    certificates: new Map(served.flatMap((host) => found(host, certificates.find(host)))),
+    thumbprints: thumbprintsOf(document, served, view),
     // Every project that a developer runs is https://something.localhost, and few of them have HTTPS.
     strictTransport: builtinDomain(domain) === undefined,
     cause: view.causeOf(document),
     ...(problem ? { problem } : {}),
   };
+}
+
+function found<T>(key: string, value: T | undefined): [string, T][] {
+  return value === undefined ? [] : [[key, value]];
 }
 
 function problemOf(found: {

@@ -4,8 +4,10 @@
  */
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
+import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority, type FakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
 import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
@@ -29,6 +31,7 @@ export interface World extends Drivers {
   readonly nginx: FakeNginx;
   readonly host: FakeHost;
   readonly authority: FakeAuthority;
+  readonly acme: FakeAcme;
   readonly firewall: FakeFirewall;
   readonly dns: FakeDns;
   readonly address: FakeAddress;
@@ -41,6 +44,8 @@ const DRIVERS: { readonly [name in keyof Drivers]: true } = {
   nginx: true,
   host: true,
   authority: true,
+  acme: true,
+  caa: true,
   probe: true,
   dns: true,
   lookup: true,
@@ -72,7 +77,23 @@ export function makeWorld(clock: VirtualClock): World {
   const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
   const authority = createFakeAuthority({ clock, nginx });
   const databases = databasesIn({ docker, host, clock });
-  const world = { clock, docker, nginx, host, firewall, dns, lookup: dns, address, authority, databases };
+  // What it looks for is found: which records are there, and which sites, the other invariants tell.
+  const acme = new FakeAcme({ clock, look: () => true });
+  const caa = new FakeCaa();
+  const world = {
+    clock,
+    docker,
+    nginx,
+    host,
+    firewall,
+    dns,
+    lookup: dns,
+    address,
+    authority,
+    acme,
+    caa,
+    databases,
+  };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }
 

@@ -14,8 +14,10 @@ import { type Log, type LogFields, silentLog } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author } from '../../controller/store/types.ts';
+import { FakeAcme } from '../../reconcilers/drivers/acme/fake.ts';
 import { createFakeAddress, type FakeAddress } from '../../reconcilers/drivers/address/fake.ts';
 import { createFakeAuthority } from '../../reconcilers/drivers/authority/fake.ts';
+import { FakeCaa } from '../../reconcilers/drivers/caa/fake.ts';
 import type { FakeDatabases } from '../../reconcilers/drivers/database/fake.ts';
 import { createFakeDns, type FakeDns } from '../../reconcilers/drivers/dns/fake.ts';
 import { createFakeDocker, type FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
@@ -104,6 +106,8 @@ export async function startController(
   const dns = options.world?.dns ?? createFakeDns();
   const address = options.world?.address ?? createFakeAddress({ ipv4: '192.0.2.1' });
   const firewall = createFakeFirewall();
+  const acme = new FakeAcme({ clock, look: () => true });
+  const caa = new FakeCaa();
   const databases = databasesIn({ docker, host, clock });
   const world: FakeWorld = { clock, docker, nginx, host, probe, dns, address, databases };
   docker.addImage(IMAGE);
@@ -124,6 +128,8 @@ export async function startController(
       dns,
       lookup: dns,
       address,
+      acme,
+      caa,
       databases,
       ...options.drivers,
     };

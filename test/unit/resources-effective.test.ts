@@ -28,6 +28,8 @@ test('a plain image gets every default', () => {
     location: 'www',
     domain: 'localhost',
     aliases: [],
+    xFrameOptions: undefined,
+    loginPaths: [],
     adopt: false,
     dns: [],
     pidsLimit: 4096,

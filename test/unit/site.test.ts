@@ -7,6 +7,7 @@ import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import { type Edge, sharedFiles, siteText } from '../../reconcilers/site/config.ts';
 import { differences, isIntact, quoted, readConfig, writeConfig } from '../../reconcilers/site/directives.ts';
 import { siteReconciler } from '../../reconcilers/site/index.ts';
+import { servingsOf } from '../../reconcilers/site/servings.ts';
 import { wantSites } from '../../reconcilers/site/want.ts';
 import type { Document } from '../../resources/document.ts';
 import { messageOf, platform, readyOf, reconcile, type SiteOptions, site, viewOf } from './site-world.ts';
@@ -41,7 +42,7 @@ function world(options: { version?: string } = {}) {
 function textOf(options: SiteOptions, edge: Partial<Edge> = {}): Map<string, string[]> {
   const [wanted] = wantSites(viewOf([site('wiki', options)])).sites;
   assert.ok(wanted);
-  return readConfig(siteText(wanted, { ...EDGE, ...edge })) ?? new Map();
+  return readConfig(siteText(wanted, { ...EDGE, ...edge }, servingsOf(wanted, []))) ?? new Map();
 }
 
 // What is written.

@@ -5,7 +5,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError } from '../error.ts';
-import { ensureFolder, replaceFile } from './durable.ts';
+import { ensureFolder, readIfThere, replaceFile } from './durable.ts';
 
 interface CertificatePaths {
   certificate: string;
@@ -29,6 +29,15 @@ export async function writeCertificate(
   await replaceFile(paths.key, pem.key, 0o600);
   await replaceFile(paths.certificate, pem.certificate, 0o600);
   return paths;
+}
+
+export async function readCertificate(
+  folder: string,
+  name: string,
+): Promise<{ certificate: string; key: string } | undefined> {
+  const paths = certificatePaths(folder, name);
+  const [certificate, key] = await Promise.all([readIfThere(paths.certificate), readIfThere(paths.key)]);
+  return certificate === undefined || key === undefined ? undefined : { certificate, key };
 }
 
 export async function removeCertificate(folder: string, name: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } fro
 
 export type NginxCall =
   | 'state'
+  | 'certificate'
   | 'publish'
   | 'swapped'
   | 'start'
@@ -44,6 +45,8 @@ export class FakeNginx implements Nginx {
   private pids = 100;
   /** Counts the certificates written: what runs is loaded when it has seen them all. */
   private stamp = 0;
+  /** Written since what runs was loaded. */
+  private readonly stale = new Set<string>();
   private refusing: Refuse = () => undefined;
   private readonly taken = new Map<number, string>();
   private readonly listeners = new Set<() => void>();
@@ -88,11 +91,17 @@ export class FakeNginx implements Nginx {
       ...(version === undefined ? {} : { version }),
       generation: this.generation,
       loaded: running?.generation === this.generation && running.stamp === this.stamp && this.generation > 0,
+      stale: running ? [...this.stale].sort() : [],
       ...(running && this.replaced ? { outdated: true } : {}),
       files: new Map(this.files),
       certificates: [...this.pems.keys()].sort(),
       workerUser: 'www-data',
     };
+  }
+
+  async certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+    await this.before('certificate');
+    return this.pems.get(name);
   }
 
   async publish(files: ConfigFiles): Promise<PublishResult> {
@@ -115,6 +124,7 @@ export class FakeNginx implements Nginx {
       if (!same && previous.generation > 0) this.put(previous.generation, previous.files);
       throw conflict;
     }
+    this.stale.clear();
     this.running = { pid: running.pid, generation: this.generation, stamp: this.stamp };
     this.served = new Map(this.files);
     this.reloads += 1;
@@ -132,6 +142,7 @@ export class FakeNginx implements Nginx {
     const conflict = this.conflictIn(this.files, new Map());
     if (conflict) throw conflict;
     this.pids += 1;
+    this.stale.clear();
     this.replaced = undefined;
     this.running = { pid: this.pids, generation: this.generation, stamp: this.stamp };
     this.served = new Map(this.files);
@@ -161,7 +172,10 @@ export class FakeNginx implements Nginx {
       throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
     }
     // A certificate that is new to what runs asks for no reload: nothing that runs names it.
-    if (this.pems.has(name)) this.stamp += 1;
+    if (this.pems.has(name)) {
+      this.stamp += 1;
+      this.stale.add(name);
+    }
     this.pems.set(name, pem);
     this.changed();
     return { certificate: `${this.certificates}/${name}.pem`, key: `${this.certificates}/${name}.key` };

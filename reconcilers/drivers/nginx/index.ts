@@ -25,6 +25,8 @@ export interface NginxState {
    * between swap and reload, after a certificate was written, and while it does not run.
    */
   loaded: boolean;
+  /** Names of certificates that were written since nginx loaded them. */
+  stale: readonly string[];
   /**
    * The program on disk is another one than the one that runs, as after an upgrade of its package. Not said of a program that was
    * tried and did not come up, until it is replaced or an hour has passed.
@@ -51,6 +53,8 @@ export type PublishResult = { ok: true; generation: number } | { ok: false; refu
 export interface NginxReading {
   /** Reads the disk and the process; never cached. */
   state(): Promise<NginxState>;
+  /** A certificate on disk and its key; undefined where one of the two is missing. */
+  certificate(name: string): Promise<{ certificate: string; key: string } | undefined>;
   /** Folder of the published set, as it stands in directives: symlink, not the generation behind it. */
   readonly folder: string;
   /** Folder of the certificates, as it stands in directives: <name>.pem and <name>.key. */

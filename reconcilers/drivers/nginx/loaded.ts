@@ -42,6 +42,17 @@ export async function isLoaded(folder: string, master: NginxProcess, generation:
   );
 }
 
+/** Names of those on disk that this master loaded another text of. Those that it never loaded are new, and not stale. */
+export async function staleCertificates(folder: string, master: NginxProcess): Promise<string[]> {
+  const note = await readNote(folder);
+  if (note?.master !== identity(master)) return [];
+  const stamps = await certificateStamps(join(folder, 'certificates'));
+  return [...stamps]
+    .filter(([name, { stamp }]) => (note.certificates[name] ?? stamp) !== stamp)
+    .map(([name]) => name)
+    .sort();
+}
+
 /** Started by itself and told nothing since: it loaded what was there when it wrote its pid. */
 async function startedAfter(folder: string, writtenAt: number[]): Promise<boolean> {
   const started = (await lstat(join(folder, 'run', 'nginx.pid')).catch(() => undefined))?.mtimeMs;

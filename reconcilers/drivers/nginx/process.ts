@@ -9,7 +9,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
-import { certificateStamps, removeCertificate, writeCertificate } from './certificates.ts';
+import { certificateStamps, readCertificate, removeCertificate, writeCertificate } from './certificates.ts';
 import { ensureFolder } from './durable.ts';
 import { errorLog, limitLog } from './errorlog.ts';
 import { followNginx } from './follow.ts';
@@ -23,7 +23,7 @@ import {
   stageGeneration,
 } from './generations.ts';
 import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } from './index.ts';
-import { isLoaded, noteLoaded, pinLoaded } from './loaded.ts';
+import { isLoaded, noteLoaded, pinLoaded, staleCertificates } from './loaded.ts';
 import { NGINX_UNIT, NginxMaster, portTaken } from './master.ts';
 import { identity, type NginxProcess } from './processes.ts';
 import { nginxArguments, type Program, programFinder, runProgram } from './program.ts';
@@ -91,11 +91,16 @@ class OwnNginx implements Nginx {
       ...(program ? { version: program.version } : {}),
       generation,
       loaded: master !== undefined && (await isLoaded(this.prefix, master, generation)),
+      stale: master ? await staleCertificates(this.prefix, master) : [],
       ...(master && program && (await this.isOutdated(master, program)) ? { outdated: true } : {}),
       files: await readGeneration(this.prefix, generation),
       certificates: [...stamps.keys()].sort(),
       ...(user === undefined ? {} : { workerUser: user }),
     };
+  }
+
+  certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+    return readCertificate(this.certificates, name);
   }
 
   publish(files: ConfigFiles): Promise<PublishResult> {

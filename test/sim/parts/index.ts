@@ -17,4 +17,6 @@ export const WITHOUT_PART: Readonly<Record<string, string>> = {
   DNSRecord: 'to come',
   Addon: 'to come',
   Binding: 'to come',
+  Certificate: 'to come',
+  Key: 'to come',
 };
