@@ -6,7 +6,7 @@
 import type { FakeContainer } from '../../../reconcilers/drivers/docker/fake-container.ts';
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { readContainer } from '../../../reconcilers/drivers/docker/read.ts';
-import { condition, type Document } from '../../../resources/document.ts';
+import { ANNOTATION, condition, type Document } from '../../../resources/document.ts';
 import { type EffectiveApp, effectiveApp } from '../../../resources/effective.ts';
 import type { AppSpec, SecretSpec } from '../../../resources/generated.ts';
 import { IMAGES, LISTENS_ON } from '../images.ts';
@@ -178,7 +178,12 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
       problems.push(`${what} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
   };
   const { name, uid } = app.metadata;
-  const status = app.status as { container?: { id?: string }; image?: { id?: string }; address?: string };
+  const status = app.status as {
+    container?: { id?: string };
+    image?: { id?: string };
+    address?: string;
+    restartedAt?: string;
+  };
   const details = readContainer(world.docker.engine.inspect(container));
   const { settings } = details;
   const address = store?.leases.of('address', uid);
@@ -189,6 +194,8 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
   expect('the container of the status', status.container?.id, container.id);
   expect('the image', container.spec.image, status.image?.id);
   expect('the memory', settings.memoryWithSwap, effective.memoryWithSwap);
+  const asked = app.metadata.annotations?.[ANNOTATION.restartedAt];
+  if (asked !== undefined) expect('the restart that was done', status.restartedAt, asked);
   expect('the restart policy', settings.restartPolicy, 'always');
   expect('the limit of processes', settings.pidsLimit, effective.pidsLimit);
   expect('the root', settings.readOnlyRoot, effective.readOnlyRoot);
