@@ -10,6 +10,8 @@ export interface Mutation {
   /** Must be in the file exactly once. */
   find: string;
   replace: string;
+  /** The first histories notice it: tried at each run of the tests, and the others by `npm run sim -- --mutations`. */
+  quick?: true;
 }
 
 const ENGINE: readonly Mutation[] = [
@@ -18,12 +20,14 @@ const ENGINE: readonly Mutation[] = [
     file: 'controller/engine/run.ts',
     find: 'if (!failure && this.#pending.length === 0) await this.#removeFinalizers();',
     replace: 'await this.#removeFinalizers();',
+    quick: true,
   },
   {
     name: 'a finalizer is never taken off',
     file: 'controller/engine/run.ts',
     find: 'if (!failure && this.#pending.length === 0) await this.#removeFinalizers();',
     replace: '',
+    quick: true,
   },
   {
     name: 'what failed is not tried again',
@@ -36,6 +40,7 @@ const ENGINE: readonly Mutation[] = [
     file: 'controller/engine/queue.ts',
     find: 'if (this.#again.delete(key)) this.add(key);',
     replace: 'this.#again.delete(key);',
+    quick: true,
   },
   {
     name: 'changes of watched kinds wake nobody',
@@ -55,6 +60,7 @@ const ENGINE: readonly Mutation[] = [
     find: 'for (const key of allKeys(loop.reconciler, this.view)) loop.queue.add(key);',
     replace:
       'for (const key of allKeys(loop.reconciler, this.view)) if (kind !== undefined) loop.queue.add(key);',
+    quick: true,
   },
   {
     name: 'a step has no deadline',
@@ -67,6 +73,7 @@ const ENGINE: readonly Mutation[] = [
     file: 'controller/engine/step.ts',
     find: 'return { type, target, impact, because: reasons };',
     replace: 'return { type, target, impact, because: reasons.slice(1) };',
+    quick: true,
   },
   {
     name: 'an unchanged status is written again',
@@ -95,6 +102,7 @@ const STORE: readonly Mutation[] = [
     file: 'controller/store/transaction.ts',
     find: 'if (this.around.tables.dropLease(pool, owner)) this.leases.push({ pool, owner, value: undefined });',
     replace: 'if (pool === owner) this.leases.push({ pool, owner, value: undefined });',
+    quick: true,
   },
   {
     name: 'a lease is given twice',
