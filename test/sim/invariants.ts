@@ -65,17 +65,21 @@ const volumesAreKept: Invariant = {
   },
 };
 
+/** An upgrade of a database runs two servers for a while, each on data of its own. */
 const oneContainer: Invariant = {
-  name: 'never do two containers of one document run',
+  name: 'never do two containers of one document run, nor two on the same data',
   check({ world }, moment) {
     if (moment.type !== 'done' || moment.call.driver !== 'docker') return undefined;
     const running = new Map<string, string>();
     for (const { name, spec, state } of ourContainers(world.docker)) {
       if (state !== 'running' && state !== 'paused' && state !== 'restarting') continue;
       const uid = spec.labels[LABEL.uid] ?? '';
-      const other = running.get(uid);
+      const isDatabase = spec.labels[LABEL.kind] === 'Addon';
+      const data = spec.mounts.find(({ device }) => device !== undefined)?.device;
+      const key = isDatabase && data !== undefined ? data : uid;
+      const other = running.get(key);
       if (other !== undefined) return `${other} and ${name} run, both for ${spec.labels[LABEL.name]}`;
-      running.set(uid, name);
+      running.set(key, name);
     }
     return undefined;
   },
@@ -175,6 +179,15 @@ const nothingIsForgotten: Invariant = {
   },
 };
 
+const toldIsStored: Invariant = {
+  name: 'nothing is told before it is on disk',
+  check(sim, moment) {
+    if (moment.type !== 'change' || !sim.isInTransaction) return undefined;
+    const { kind, metadata } = moment.change.document;
+    return `${kind}/${metadata.name} is told while its transaction is open`;
+  },
+};
+
 const general: readonly Invariant[] = [
   foreignStays,
   dataStays,
@@ -185,6 +198,7 @@ const general: readonly Invariant[] = [
   changesHaveReasons,
   statusIsOfThisGeneration,
   nothingIsForgotten,
+  toldIsStored,
 ];
 
 export const INVARIANTS: readonly Invariant[] = [

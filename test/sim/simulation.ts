@@ -168,6 +168,10 @@ export class Simulation implements Gate {
     return this.#diskIsFull;
   }
 
+  get isInTransaction(): boolean {
+    return this.#db?.inTransaction === true;
+  }
+
   fail(invariant: string, message: string): void {
     this.#broken ??= new Broken(invariant, message);
   }
