@@ -188,6 +188,30 @@ const toldIsStored: Invariant = {
   },
 };
 
+const NOT_CONVERGED = /^warn not converged (\{.*"outcome":"retry".*\})$/s;
+
+/** Without a resync, which would hide it: looked for right after, unless the same kind was worked on again. */
+const failedIsTriedAgain: Invariant = {
+  name: 'what failed is tried again, by itself',
+  check(sim, moment) {
+    const { core } = sim;
+    if (moment.type !== 'log' || !core) return undefined;
+    const [, fields] = NOT_CONVERGED.exec(moment.text) ?? [];
+    if (fields === undefined) return undefined;
+    const { kind, key } = JSON.parse(fields) as { kind: string; key: string };
+    const { engine } = core;
+    const runs = () =>
+      [...engine.counts].reduce((sum, [name, count]) => (name.startsWith(`${kind}/`) ? sum + count : sum), 0);
+    const before = runs();
+    sim.clock.after(1, () => {
+      if (sim.core !== core || !engine.isIdle || runs() !== before) return;
+      const waits = engine.operations().some((entry) => entry.kind === kind && entry.key === key);
+      if (!waits) sim.fail(failedIsTriedAgain.name, `${kind} ${key} failed, and nothing is to come of it`);
+    });
+    return undefined;
+  },
+};
+
 const general: readonly Invariant[] = [
   foreignStays,
   dataStays,
@@ -199,6 +223,7 @@ const general: readonly Invariant[] = [
   statusIsOfThisGeneration,
   nothingIsForgotten,
   toldIsStored,
+  failedIsTriedAgain,
 ];
 
 export const INVARIANTS: readonly Invariant[] = [
