@@ -54,12 +54,15 @@ export function timesOf(schedule: string, timezone: string): Times {
 
 function makeTimes(schedule: string, timezone: string): Times {
   const times = cron(schedule.trim(), timezone);
-  // One look asks several times for the same moment.
-  let known: { until: number; latest: number | undefined } | undefined;
+  // A look asks several times for the same moment, and the next ones for moments soon after: until the next time comes the answer stays.
+  let known: { from: number; before: number; latest: number | undefined } | undefined;
   return {
     next: (after) => times.nextRun(new Date(after))?.getTime(),
     latest: (until) => {
-      if (known?.until !== until) known = { until, latest: latestOf(times, until) };
+      if (known === undefined || until < known.from || until >= known.before) {
+        const before = times.nextRun(new Date(until))?.getTime() ?? Number.POSITIVE_INFINITY;
+        known = { from: until, before, latest: latestOf(times, until) };
+      }
       return known.latest;
     },
   };

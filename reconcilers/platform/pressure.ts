@@ -70,10 +70,10 @@ const FEWEST_DAYS = 3;
 const FARTHEST_DAYS = 365;
 const DAY = 86_400_000;
 
-/** With today's added, where it is the first look of the day; else as it was. */
+/** With today's added, where it is the first look of the day; else as it was. In order, and no day twice, also when the clock was wrong. */
 export function withToday(history: readonly DayOfUse[], today: DayOfUse): DayOfUse[] {
-  if (history.at(-1)?.day === today.day) return [...history];
-  return [...history, today].slice(-DAYS_KEPT);
+  if (history.some(({ day }) => day === today.day)) return [...history];
+  return [...history, today].sort((a, b) => (a.day < b.day ? -1 : 1)).slice(-DAYS_KEPT);
 }
 
 /** The day on which there will be no room, if it goes on as it did (least squares). undefined: not within a year, or not known yet. */

@@ -40,9 +40,14 @@ export function canRejectHandshake(version: string): boolean {
   return atLeast(version, '1.19.4');
 }
 
+/** Asked for at every look, and other only when nginx or the addresses are. */
+let shared: { key: string; text: string } | undefined;
+
 /** Everything but the Sites. */
 export function sharedFiles(edge: Edge): Map<string, string> {
-  return new Map([[MAIN, writeConfig('nginx', main(edge))]]);
+  const key = JSON.stringify(edge);
+  if (shared?.key !== key) shared = { key, text: writeConfig('nginx', main(edge)) };
+  return new Map([[MAIN, shared.text]]);
 }
 
 export function siteText(site: WantedSite, edge: Edge, servings: readonly Serving[]): string {

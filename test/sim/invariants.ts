@@ -65,17 +65,21 @@ const volumesAreKept: Invariant = {
   },
 };
 
+/** An upgrade of a database runs two servers for a while, each on data of its own. */
 const oneContainer: Invariant = {
-  name: 'never do two containers of one document run',
+  name: 'never do two containers of one document run, nor two on the same data',
   check({ world }, moment) {
     if (moment.type !== 'done' || moment.call.driver !== 'docker') return undefined;
     const running = new Map<string, string>();
     for (const { name, spec, state } of ourContainers(world.docker)) {
       if (state !== 'running' && state !== 'paused' && state !== 'restarting') continue;
       const uid = spec.labels[LABEL.uid] ?? '';
-      const other = running.get(uid);
+      const isDatabase = spec.labels[LABEL.kind] === 'Addon';
+      const data = spec.mounts.find(({ device }) => device !== undefined)?.device;
+      const key = isDatabase && data !== undefined ? data : uid;
+      const other = running.get(key);
       if (other !== undefined) return `${other} and ${name} run, both for ${spec.labels[LABEL.name]}`;
-      running.set(uid, name);
+      running.set(key, name);
     }
     return undefined;
   },
@@ -175,6 +179,39 @@ const nothingIsForgotten: Invariant = {
   },
 };
 
+const toldIsStored: Invariant = {
+  name: 'nothing is told before it is on disk',
+  check(sim, moment) {
+    if (moment.type !== 'change' || !sim.isInTransaction) return undefined;
+    const { kind, metadata } = moment.change.document;
+    return `${kind}/${metadata.name} is told while its transaction is open`;
+  },
+};
+
+const NOT_CONVERGED = /^warn not converged (\{.*"outcome":"retry".*\})$/s;
+
+/** Without a resync, which would hide it: looked for right after, unless the same kind was worked on again. */
+const failedIsTriedAgain: Invariant = {
+  name: 'what failed is tried again, by itself',
+  check(sim, moment) {
+    const { core } = sim;
+    if (moment.type !== 'log' || !core) return undefined;
+    const [, fields] = NOT_CONVERGED.exec(moment.text) ?? [];
+    if (fields === undefined) return undefined;
+    const { kind, key } = JSON.parse(fields) as { kind: string; key: string };
+    const { engine } = core;
+    const runs = () =>
+      [...engine.counts].reduce((sum, [name, count]) => (name.startsWith(`${kind}/`) ? sum + count : sum), 0);
+    const before = runs();
+    sim.clock.after(1, () => {
+      if (sim.core !== core || !engine.isIdle || runs() !== before) return;
+      const waits = engine.operations().some((entry) => entry.kind === kind && entry.key === key);
+      if (!waits) sim.fail(failedIsTriedAgain.name, `${kind} ${key} failed, and nothing is to come of it`);
+    });
+    return undefined;
+  },
+};
+
 const general: readonly Invariant[] = [
   foreignStays,
   dataStays,
@@ -185,6 +222,8 @@ const general: readonly Invariant[] = [
   changesHaveReasons,
   statusIsOfThisGeneration,
   nothingIsForgotten,
+  toldIsStored,
+  failedIsTriedAgain,
 ];
 
 export const INVARIANTS: readonly Invariant[] = [

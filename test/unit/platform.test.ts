@@ -137,6 +137,10 @@ test('the day on which a disk is full follows from the days before', () => {
   assert.is(fullOn(days, 1_000_000), undefined);
   assert.equal(withToday(days, { day: '2026-01-04', usedBytes: 99 }), days);
   assert.is(withToday(days, { day: '2026-01-05', usedBytes: 18 }).length, 5);
+  // The clock jumps back over midnight, and comes there again.
+  const back = withToday(days, { day: '2025-12-31', usedBytes: 8 });
+  assert.is(back[0]?.day, '2025-12-31');
+  assert.equal(withToday(back, { day: '2026-01-04', usedBytes: 99 }), back);
 });
 
 test('the critical level is below the warning', () => {
