@@ -157,6 +157,12 @@ const POLICY = 'Content-Security-Policy';
 /** Half a year, and not for subdomains: those may be somebody else's. */
 const STRICT_TRANSPORT: readonly [string, string] = ['Strict-Transport-Security', 'max-age=15768000'];
 
+/**
+ * Of the App's own: what the platform says in its place, and the version of what it is made with. All in one place: a single one of
+ * these in a server or a location, and nginx forgets there all those from above.
+ */
+const HIDDEN = [FRAME_OPTIONS, ...HEADERS.map(([name]) => name), STRICT_TRANSPORT[0], 'X-Powered-By'];
+
 /** What is posted to a place where people sign in: ten a second from one address, and five more at once. */
 const LOGINS_A_SECOND = 10;
 const LOGINS_AT_ONCE = 5;
@@ -205,7 +211,7 @@ function proxy(): Directive[] {
     ['proxy_set_header', 'X-Forwarded-Host $holdfast_host'],
     ['proxy_set_header', 'X-Forwarded-Proto https'],
     ['proxy_set_header', 'X-Forwarded-Ssl on'],
-    ...[FRAME_OPTIONS, ...HEADERS.map(([name]) => name)].map((name) => ['proxy_hide_header', name] as const),
+    ...HIDDEN.map((name) => ['proxy_hide_header', name] as const),
     // Uploads and downloads pass through; nothing is put on the disk in between.
     ['proxy_request_buffering', 'off'],
     ['proxy_max_temp_file_size', '0'],
@@ -303,7 +309,6 @@ function secure(site: WantedSite, { hosts, certificate }: Serving, edge: Edge): 
       ['ssl_certificate', quoted(`${path}.pem`)],
       ['ssl_certificate_key', quoted(`${path}.key`)],
       ...set,
-      ...(site.strictTransport ? [['proxy_hide_header', STRICT_TRANSPORT[0]] as const] : []),
       ...(site.modernOnly ? modernOnly() : []),
       ...(site.stopped ? stopped(set) : running(site, set)),
     ],
