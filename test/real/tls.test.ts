@@ -13,13 +13,14 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { createFakeHost } from '../../reconcilers/drivers/host/fake.ts';
-import type { Document } from '../../resources/document.ts';
 import { freePorts, missingNginx, type RealNginx, realNginx } from '../conformance/nginx.real.ts';
 import { until } from '../conformance/nginx.suite.ts';
 import { messageOf, platform, readyOf, reconcile, site } from '../unit/site-world.ts';
 
 const HOST = 'wiki.example.com';
 const DENYING = 'denying.example.com';
+const MAIN = 'main.example.com';
+const ALIAS = 'alias.example.com';
 const MODERN = 'wiki.modern.example';
 
 const test = suite('the edge as a stranger sees it');
@@ -42,11 +43,11 @@ const OWN_HEADERS = {
   'x-powered-by': 'PHP/8.1.2',
 };
 
-const domain = (name: string, tls: object): Document => ({
+const domain = (name: string, tls: object) => ({
   ...site(name),
   kind: 'Domain',
   spec: { provider: 'noop', tls: { issuer: 'internal', ...tls } },
-  status: { zone: name },
+  status: { zone: name, conditions: [] },
 });
 
 test.before(async () => {
@@ -75,10 +76,16 @@ test.before(async () => {
     domain('modern.example', { minVersion: '1.3' }),
     site('wiki', { hosts: [HOST], domain: 'example.com', upstream: to }),
     site('denying', { hosts: [DENYING], domain: 'example.com', upstream: to, frameOptions: 'DENY' }),
+    site('main', {
+      hosts: [MAIN, ALIAS],
+      domain: 'example.com',
+      upstream: to,
+      redirectAliases: true,
+    }),
     site('modern', { hosts: [MODERN], domain: 'modern.example', upstream: to }),
   ];
   const turn = await reconcile(documents, { nginx, authority, host });
-  for (const name of ['wiki', 'denying', 'modern'])
+  for (const name of ['wiki', 'denying', 'main', 'modern'])
     assert.is(readyOf(turn, name), 'True Serving', messageOf(turn, name));
   ca = authority.caCertificatePath;
 });
@@ -109,7 +116,7 @@ const shake = (port: number, ...words: string[]) =>
 const shakeHost = (...words: string[]) => shake(httpsPort, '-servername', HOST, ...words);
 
 async function curl(url: string, ...words: string[]): Promise<Ended> {
-  const hosts = [HOST, DENYING, MODERN, 'nobody.example.com'];
+  const hosts = [HOST, DENYING, MAIN, ALIAS, MODERN, 'nobody.example.com'];
   const resolve = hosts.flatMap((host) => [
     ...['--resolve', `${host}:${httpsPort}:127.0.0.1`],
     ...['--resolve', `${host}:${real.port}:127.0.0.1`],
@@ -285,6 +292,20 @@ test('plain HTTP sends to HTTPS, whatever is asked and how, and shows nothing of
   }
   const acme = await curl(`http://${HOST}:${real.port}/.well-known/acme-challenge/token`, '-i');
   assert.match(acme.out, /^HTTP\/1\.1 404 /, 'no authority is asked for this Domain');
+});
+
+test('aliases that send to the main name do so with path, query and method, and have the headers', async () => {
+  const to = url(MAIN, '/a?b=c');
+  for (const method of ['GET', 'POST']) {
+    const { out } = await curl(url(ALIAS, '/a?b=c'), '-i', '--http1.1', '-X', method);
+    assert.match(out, /^HTTP\/1\.1 308 /);
+    assert.match(out, `Location: ${to}`);
+    assert.match(out, 'Cache-Control: max-age=3600');
+    assert.match(out, 'Strict-Transport-Security: max-age=15768000');
+    assert.not.match(out, /hello/);
+  }
+  const followed = await curl(url(ALIAS, '/a?b=c'), '-L', '-w', ' %{num_redirects} %{url_effective}');
+  assert.is(followed.out, `hello 1 ${to}`);
 });
 
 test('a Domain that wants TLS 1.3 says so to those who come with less', async () => {

@@ -9,7 +9,6 @@ import { CertificateWorld, DAY } from './certificate-world.ts';
 
 const HOST = 'wiki.example.com';
 const NOW = Date.parse('2026-01-01T00:00:00.000Z');
-const FOLDER_OPTIONS = { encoding: 'utf8', stdio: ['pipe', 'pipe', 'ignore'] } as const;
 
 const [authority, other] = await Promise.all([
   makeAuthority({ name: 'one', now: NOW }),
@@ -21,7 +20,8 @@ const early = await makeLeaf(authority, [HOST], NOW + 10 * DAY);
 const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
 const weakKey = weak.export({ type: 'pkcs8', format: 'pem' }).toString();
 const locked = execFileSync('openssl', ['pkey', '-aes256', '-passout', 'pass:secret'], {
-  ...FOLDER_OPTIONS,
+  encoding: 'utf8',
+  stdio: ['pipe', 'pipe', 'ignore'],
   input: good.key,
 });
 
