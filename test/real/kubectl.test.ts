@@ -351,9 +351,19 @@ function addTests(): void {
     const before = server.store.get('Secret', 'forced')?.metadata.uid;
     await ok(['replace', '--force', '-f', '-'], secret('forced'));
     assert.is.not(server.store.get('Secret', 'forced')?.metadata.uid, before);
-    const waiting = kubectl(['wait', 'secret/forced', '--for=delete', '--timeout=20s']);
-    await ok(['delete', 'secret', 'forced']);
-    assert.is((await waiting).code, 0);
+    // What is gone before kubectl first looks is an error to an old one: it is deleted once the wait has begun.
+    const args = ['wait', 'secret/forced', '--for=delete', '--timeout=60s', '-v=6'];
+    const child = spawn(KUBECTL, args, { env: environment });
+    let said = '';
+    child.stderr.on('data', (chunk) => (said += String(chunk)));
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    try {
+      await until('it watches', async () => /watch=true/.test(said));
+      await ok(['delete', 'secret', 'forced']);
+      assert.is(await ended, 0, said);
+    } finally {
+      child.kill();
+    }
   });
 
   test('describe, events and the rights of the token are told', async () => {
