@@ -60,6 +60,8 @@ export interface EffectiveApp {
   location: string;
   domain: string;
   aliases: string[];
+  /** Aliases send to the main name. */
+  redirectAliases: boolean;
   /** undefined: as the edge has it. */
   xFrameOptions: string | undefined;
   loginPaths: string[];
@@ -102,6 +104,7 @@ export function effectiveApp(spec: AppSpec, name: string): EffectiveApp {
     location: spec.location ?? name,
     domain: spec.domain ?? 'localhost',
     aliases: spec.aliases ?? [],
+    redirectAliases: spec.redirectAliases ?? false,
     xFrameOptions: spec.xFrameOptions,
     loginPaths: spec.loginPaths ?? [],
     adopt: spec.adopt ?? false,

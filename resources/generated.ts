@@ -585,6 +585,10 @@ export interface AppSpec {
    */
   xFrameOptions?: string;
   /**
+   * true: whoever comes by one of the aliases is sent to the same page at the main host name. Default false: the aliases show the App, too.
+   */
+  redirectAliases?: boolean;
+  /**
    * Paths at which people sign in, such as /login. What one address posts there is limited to ten times a second.
    *
    * Items: A path.
@@ -1490,6 +1494,10 @@ export interface SiteSpec {
    * Who may show it in a frame: DENY, SAMEORIGIN (the default), or ALLOW-FROM and an origin.
    */
   frameOptions?: string;
+  /**
+   * true: all hosts but the main one send to it.
+   */
+  redirectAliases?: boolean;
   /**
    * Paths at which people sign in.
    *

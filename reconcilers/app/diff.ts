@@ -191,6 +191,7 @@ export function wantedSite(want: AppWant, have: AppHave): Manifest {
       upstream: { address: have.address ?? have.nextAddress ?? '0.0.0.0', port: want.app.httpPort },
       state: want.app.state,
       ...(want.app.xFrameOptions === undefined ? {} : { frameOptions: want.app.xFrameOptions }),
+      ...(want.app.redirectAliases ? { redirectAliases: true } : {}),
       ...(want.app.loginPaths.length === 0 ? {} : { loginPaths: want.app.loginPaths }),
     },
   };

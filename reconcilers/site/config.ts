@@ -7,7 +7,7 @@ import { atLeast } from '../drivers/nginx/words.ts';
 import { type Directive, quoted, writeConfig } from './directives.ts';
 import { PAGES } from './pages.ts';
 import type { Serving } from './servings.ts';
-import { bracketed, type Want, type WantedSite } from './want.ts';
+import { bracketed, urlOf, type Want, type WantedSite } from './want.ts';
 
 /** What the files depend on beside the Sites. */
 export interface Edge {
@@ -53,7 +53,7 @@ export function sharedFiles(edge: Edge): Map<string, string> {
 export function siteText(site: WantedSite, edge: Edge, servings: readonly Serving[]): string {
   return writeConfig(`site/${site.name}`, [
     ...redirects(site, edge),
-    ...servings.map((serving) => secure(site, serving, edge)),
+    ...servings.flatMap((serving) => secures(site, serving, edge)),
   ]);
 }
 
@@ -162,6 +162,12 @@ const POLICY = 'Content-Security-Policy';
 /** Half a year, and not for subdomains: those may be somebody else's. */
 const STRICT_TRANSPORT: readonly [string, string] = ['Strict-Transport-Security', 'max-age=15768000'];
 
+/**
+ * Of the App's own: what the platform says in its place, and the version of what it is made with. All in one place: a single one of
+ * these in a server or a location, and nginx forgets there all those from above.
+ */
+const HIDDEN = [FRAME_OPTIONS, ...HEADERS.map(([name]) => name), STRICT_TRANSPORT[0], 'X-Powered-By'];
+
 /** What is posted to a place where people sign in: ten a second from one address, and five more at once. */
 const LOGINS_A_SECOND = 10;
 const LOGINS_AT_ONCE = 5;
@@ -210,7 +216,7 @@ function proxy(): Directive[] {
     ['proxy_set_header', 'X-Forwarded-Host $holdfast_host'],
     ['proxy_set_header', 'X-Forwarded-Proto https'],
     ['proxy_set_header', 'X-Forwarded-Ssl on'],
-    ...[FRAME_OPTIONS, ...HEADERS.map(([name]) => name)].map((name) => ['proxy_hide_header', name] as const),
+    ...HIDDEN.map((name) => ['proxy_hide_header', name] as const),
     // Uploads and downloads pass through; nothing is put on the disk in between.
     ['proxy_request_buffering', 'off'],
     ['proxy_max_temp_file_size', '0'],
@@ -294,7 +300,23 @@ function challenges(print: string): Directive[] {
   ];
 }
 
-function secure(site: WantedSite, { hosts, certificate }: Serving, edge: Edge): Directive {
+/** Hosts that show the App, and those that send to another of them. */
+function secures(site: WantedSite, { hosts, certificate }: Serving, edge: Edge): Directive[] {
+  const { redirectTo } = site;
+  const showing = hosts.filter((host) => redirectTo === undefined || host === redirectTo);
+  const sending = hosts.filter((host) => !showing.includes(host));
+  return [
+    ...(showing.length > 0 ? [secure(site, { hosts: showing, certificate }, edge)] : []),
+    ...(sending.length > 0 ? [secure(site, { hosts: sending, certificate }, edge, redirectTo)] : []),
+  ];
+}
+
+function secure(
+  site: WantedSite,
+  { hosts, certificate }: Serving,
+  edge: Edge,
+  redirectTo?: string,
+): Directive {
   const path = `${edge.certificates}/${certificate}`;
   const headers = [...frameHeaders(site.frameOptions), ...HEADERS];
   if (site.strictTransport) headers.push(STRICT_TRANSPORT);
@@ -308,9 +330,8 @@ function secure(site: WantedSite, { hosts, certificate }: Serving, edge: Edge): 
       ['ssl_certificate', quoted(`${path}.pem`)],
       ['ssl_certificate_key', quoted(`${path}.key`)],
       ...set,
-      ...(site.strictTransport ? [['proxy_hide_header', STRICT_TRANSPORT[0]] as const] : []),
       ...(site.modernOnly ? modernOnly() : []),
-      ...(site.stopped ? stopped(set) : running(site, set)),
+      ...(redirectTo === undefined ? shown(site, set) : sent(redirectTo, edge)),
     ],
   ];
 }
@@ -333,6 +354,18 @@ function frameHeaders(options: string): Header[] {
 /** nginx chooses the version before it knows the name: older ones are refused in HTTP. */
 function modernOnly(): Directive[] {
   return [['if', '($ssl_protocol != TLSv1.3)', [['return', '426']]]];
+}
+
+function shown(site: WantedSite, headers: readonly Directive[]): Directive[] {
+  return site.stopped ? stopped(headers) : running(site, headers);
+}
+
+/** With method and body. Browsers may remember it for an hour only, so that it can be taken back. */
+function sent(host: string, edge: Edge): Directive[] {
+  return [
+    ['add_header', 'Cache-Control max-age=3600 always'],
+    ['location', '/', [['return', `308 ${urlOf(host, edge.httpsPort)}$request_uri`]]],
+  ];
 }
 
 function running({ upstream, loginPaths }: WantedSite, headers: readonly Directive[]): Directive[] {

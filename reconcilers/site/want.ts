@@ -22,6 +22,8 @@ export type SiteSpec = {
   state?: 'running' | 'stopped';
   /** Who may show it in a frame: DENY, SAMEORIGIN (default), or ALLOW-FROM and an origin. */
   frameOptions?: string;
+  /** All hosts but the main one send to it. */
+  redirectAliases?: boolean;
   /** Paths at which people sign in: what is posted there is limited. */
   loginPaths?: string[];
   suspend?: boolean;
@@ -38,6 +40,8 @@ export interface WantedSite {
   stopped: boolean;
   suspended: boolean;
   frameOptions: string;
+  /** Host that all others of it send to. undefined: each shows the App. */
+  redirectTo?: string;
   loginPaths: readonly string[];
   /** TLS 1.2 is not enough. */
   modernOnly: boolean;
@@ -100,7 +104,8 @@ function wantedSite(
   { owners, certificates }: { owners: Map<string, SiteDocument>; certificates: CertificateIndex },
   view: View,
 ): WantedSite {
-  const { hosts, upstream, domain, state, suspend, frameOptions, loginPaths } = document.spec;
+  const { hosts, upstream, domain, state, suspend, frameOptions, loginPaths, redirectAliases } =
+    document.spec;
   const invalid = hosts.filter((host) => hostProblems(host).length > 0);
   const valid = hosts.filter((host) => !invalid.includes(host));
   const taken = valid.filter((host) => owners.has(host));
@@ -108,6 +113,7 @@ function wantedSite(
   for (const host of own) owners.set(host, document);
   const problem = problemOf({ document, invalid, taken, owners, own });
   const served = problem?.reason === 'InvalidUpstream' ? [] : own;
+  const [main = ''] = hosts;
   return {
     document,
     name: document.metadata.name,
@@ -116,6 +122,8 @@ function wantedSite(
     stopped: state === 'stopped',
     suspended: suspend === true,
     frameOptions: frameOptions ?? 'SAMEORIGIN',
+    // Not to a name that another App has: there the aliases go on showing this one.
+    ...(redirectAliases && served.includes(main) ? { redirectTo: main } : {}),
     loginPaths: loginPaths ?? [],
     modernOnly: domainFacts(view, domain)?.tls.minVersion === '1.3',
     certifiedByDomain: (domainFacts(view, domain)?.certificate ?? 'internal') !== 'internal',

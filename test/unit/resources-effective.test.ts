@@ -30,6 +30,7 @@ test('a plain image gets every default', () => {
     aliases: [],
     xFrameOptions: undefined,
     loginPaths: [],
+    redirectAliases: false,
     adopt: false,
     dns: [],
     pidsLimit: 4096,

@@ -112,6 +112,17 @@ for (const row of configs) {
     assert.equal(textOf(row.options ?? {}, row.edge).get(row.path), row.values));
 }
 
+test('config: aliases show the App, or send to the main name; not to one that another Site has', () => {
+  const hosts = ['main.example.com', 'alias.example.com'];
+  const names = (options: SiteOptions) => textOf(options).get('server.server_name')?.slice(1);
+  const targets = (options: SiteOptions) => textOf(options).get('server.location /.return')?.slice(1);
+  assert.equal(names({ hosts }), [hosts.join(' ')]);
+  assert.equal(targets({ hosts }), []);
+  assert.equal(names({ hosts, redirectAliases: true }), hosts);
+  assert.equal(targets({ hosts, redirectAliases: true }), ['308 https://main.example.com$request_uri']);
+  assert.equal(names({ hosts: [hosts[0] ?? ''], redirectAliases: true }), [hosts[0]]);
+});
+
 test('config: browsers are held to HTTPS everywhere but on localhost', () => {
   const headers = (options: SiteOptions) => textOf(options).get('server.add_header')?.join('\n') ?? '';
   assert.not.match(headers({}), /Strict-Transport-Security/);
