@@ -304,12 +304,12 @@ async function readContents(client: pg.Client): Promise<DatabaseContents> {
 
 const OF_PEOPLE = `n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'`;
 
-const OTHERS = `SELECT 'relations ' || c.relkind AS what, count(*)::text AS value FROM pg_class c
+const OTHERS = `SELECT 'relations ' || c.relkind::text AS what, count(*)::text AS value FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ${OF_PEOPLE} GROUP BY c.relkind
   UNION ALL SELECT 'functions', count(*)::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE ${OF_PEOPLE} AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
   UNION ALL SELECT 'triggers', count(*)::text FROM pg_trigger WHERE NOT tgisinternal
-  UNION ALL SELECT 'constraints ' || contype, count(*)::text FROM pg_constraint k
+  UNION ALL SELECT 'constraints ' || contype::text, count(*)::text FROM pg_constraint k
     JOIN pg_namespace n ON n.oid = k.connamespace WHERE ${OF_PEOPLE} AND contype <> 'n' GROUP BY contype
   UNION ALL SELECT 'extension ' || extname, 'there' FROM pg_extension
   UNION ALL SELECT 'sequence ' || schemaname || '.' || sequencename, coalesce(last_value::text, 'none')
