@@ -12,18 +12,29 @@ import { docker, run } from './docker.ts';
 
 /**
  * `host` has all that `setup.sh run` would install. `fresh` is the least that a person may have: git, node and npm. `names` is a
- * host with a name server and an ACME authority beside it.
+ * host with a name server and an ACME authority beside it. `trixie` and `forky` are later Debians with their Docker engines, and
+ * nothing else that `host` has.
  */
-export type Flavour = 'host' | 'fresh' | 'names';
+export type Flavour = 'host' | 'fresh' | 'names' | 'trixie' | 'forky';
 
 const hostPackages = [
   ...['ca-certificates', 'libstdc++6', 'procps', 'iproute2', 'tini', 'systemd-sysv', 'dbus'],
   ...['docker.io', 'iptables', 'nginx-light', 'busybox-static', 'curl', 'openssl'],
 ];
 
+const enginePackages = [
+  ...['ca-certificates', 'libstdc++6', 'procps', 'iproute2', 'tini', 'iptables'],
+  ...['docker.io', 'docker-cli', 'busybox-static'],
+];
+
+/** Debians that are not the machine's own. */
+const LATER: readonly Flavour[] = ['trixie', 'forky'];
+
 const packages: Record<Flavour, string[]> = {
   host: hostPackages,
   names: [...hostPackages, 'knot', 'knot-dnsutils', 'pebble'],
+  trixie: enginePackages,
+  forky: enginePackages,
   fresh: ['ca-certificates', 'libstdc++6', 'procps', 'tini', 'systemd-sysv', 'dbus', 'git'],
 };
 
@@ -38,6 +49,18 @@ function aptSources(): string {
 
 function release(): string {
   return /^VERSION_CODENAME=(.+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'bookworm';
+}
+
+function suiteOf(flavour: Flavour): string {
+  return LATER.includes(flavour) ? flavour : release();
+}
+
+/** The machine's own list, or one of a later Debian from the same mirror. */
+function sourcesOf(flavour: Flavour): string {
+  const own = aptSources();
+  if (!LATER.includes(flavour)) return own;
+  const mirror = /^(?:URIs:|deb(?: \[.*?\])?)\s+(https?:\/\/\S+)/m.exec(readFileSync(own, 'utf8'))?.[1] ?? '';
+  return `deb [check-valid-until=no] ${mirror} ${flavour} main`;
 }
 
 function extraCertificates(): string[] {
@@ -75,7 +98,7 @@ function recipe(flavour: Flavour): string[] {
   for (const file of nodeFiles(flavour)) hook(`copy-in ${file.from} ${file.to}`);
   if (flavour === 'fresh') hook('ln -s ../lib/node_modules/npm/bin/npm-cli.js "$1/usr/local/bin/npm"');
   // A test that wants the distribution's nginx beside ours enables it itself.
-  if (flavour !== 'fresh') hook('chroot "$1" systemctl disable nginx.service');
+  if (packages[flavour].includes('nginx-light')) hook('chroot "$1" systemctl disable nginx.service');
   if (flavour === 'names') hook('chroot "$1" systemctl disable knot.service');
   hook('echo holdfast-test >"$1/etc/hostname"');
   return arguments_;
@@ -83,7 +106,7 @@ function recipe(flavour: Flavour): string[] {
 
 function tag(flavour: Flavour): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([recipe(flavour), release(), process.version]));
+  hash.update(JSON.stringify([recipe(flavour), suiteOf(flavour), process.version]));
   hash.update(String(statSync(realpathSync(process.execPath)).size));
   for (const file of [aptSources(), ...extraCertificates()]) hash.update(readFileSync(file));
   return `${repository}:${flavour}-${hash.digest('hex').slice(0, 12)}`;
@@ -112,7 +135,7 @@ async function build(flavour: Flavour, name: string): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), 'holdfast-image-'));
   try {
     const tar = path.join(folder, 'root.tar');
-    const made = await run('mmdebstrap', [...recipe(flavour), release(), tar, aptSources()], {
+    const made = await run('mmdebstrap', [...recipe(flavour), suiteOf(flavour), tar, sourcesOf(flavour)], {
       timeoutSeconds: 400,
     });
     if (made.code !== 0) throw new Error(`mmdebstrap could not make a test host:\n${made.stderr.trim()}`);
