@@ -114,9 +114,24 @@ export function diffAddon(want: AddonWant, have: AddonHave): AddonStep[] {
     ...pullImage(want, have),
     ...upgradeSteps(want, have),
     ...(isUpgrading(want, have) ? [] : containerSteps(want, have)),
-    ...removeVolumes(want, have, 'drift'),
+    ...(isUpgrading(want, have) ? [] : [...removeVolumes(want, have, 'drift'), ...releaseHeld(want, have)]),
     ...removeOld(want, have),
   ];
+}
+
+/** Addresses of servers that an upgrade ran and did not come to the end of. */
+function releaseHeld(want: AddonWant, { heldAddresses }: AddonHave): AddonStep[] {
+  return heldAddresses.map((uid) =>
+    step(
+      { type: 'ReleaseAddress', uid },
+      {
+        target: `address/${uid}`,
+        action: 'delete',
+        message: 'give back an address that an upgrade had',
+        because: because(want, 'address', uid, null, 'no upgrade is on'),
+      },
+    ),
+  );
 }
 
 function step(
@@ -476,7 +491,7 @@ function teardown(want: AddonWant, have: AddonHave): AddonStep[] {
   const steps = [...have.containers, ...have.workers].map((container) =>
     removeContainer(want, container, because(want, 'container', container.name, null, cause)),
   );
-  steps.push(...removeVolumes(want, have, cause));
+  steps.push(...removeVolumes(want, have, cause), ...releaseHeld(want, have));
   if (have.address !== undefined) {
     const reason = because(want, 'status.address', have.address, null, cause);
     const message = `give back ${have.address}`;

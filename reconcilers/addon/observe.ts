@@ -21,7 +21,7 @@ import {
   seeContainers,
 } from '../container/seen.ts';
 import type { Account, DatabaseServer } from '../drivers/database/index.ts';
-import type { DockerReading, ImageDetails } from '../drivers/docker/index.ts';
+import { type DockerReading, type ImageDetails, LABEL } from '../drivers/docker/index.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { Reading } from '../world.ts';
 import {
@@ -37,9 +37,7 @@ import {
 } from './server.ts';
 import { readSlots, type Slots, slotName } from './slots.ts';
 import type { AddonWant } from './want.ts';
-
-/** Marks containers that an upgrade runs beside each other. */
-export const ROLE_LABEL = 'dev.holdfast.role';
+import { workerUids } from './workers.ts';
 
 export interface ChosenImage {
   ref: string;
@@ -69,8 +67,10 @@ export interface AddonHave {
   /** What reads the data that is there, where that is another: an upgrade is to be made. */
   present?: ChosenImage;
   containers: SeenContainer[];
-  /** Containers that an upgrade left. */
+  /** Containers that an upgrade runs, or left. */
   workers: SeenContainer[];
+  /** Owners of the addresses that these have. */
+  heldAddresses: string[];
   leftVolumes: string[];
   inputs?: ContainerInputs;
   /** undefined: no container runs. */
@@ -99,13 +99,19 @@ export async function observeAddon(want: AddonWant, world: Reading): Promise<Add
       world,
       profile,
     });
-  const seen = await seeContainers(docker, {
+  const containers = await seeContainers(docker, {
     uid,
     ...(inputs ? { spec: containerSpec(inputs) } : {}),
     lookAtAll: restartIsAsked(want),
     isWell: ({ state }) => state === 'running',
   });
-  const containers = seen.filter(({ labels }) => labels[ROLE_LABEL] === undefined);
+  const workers = (
+    await Promise.all(
+      workerUids(uid).map((worker) =>
+        seeContainers(docker, { uid: worker, lookAtAll: false, isWell: () => true }),
+      ),
+    )
+  ).flat();
   const wanted = [folder, join(folder, 'secret'), join(folder, slotName('data', running.series))];
   const networks = await docker.networks();
   const next = nextAddress(world.leases, uid, want.network);
@@ -119,14 +125,18 @@ export async function observeAddon(want: AddonWant, world: Reading): Promise<Add
     slots,
     image,
     containers,
-    workers: seen.filter(({ labels }) => labels[ROLE_LABEL] !== undefined),
+    workers,
+    heldAddresses: workerUids(uid).filter((worker) => world.leases.of(ADDRESS_POOL, worker) !== undefined),
     missingFolders: await missing(wanted, host),
     networkGone: want.network !== undefined && !networks.some((one) => one.name === want.network?.name),
-    leftVolumes: await findLeftVolumes(docker, {
-      uid,
-      containers: seen,
-      ...(inputs && !want.deleting ? { wantedHash: settingsHash(canonicalSettings(inputs)) } : {}),
-    }),
+    leftVolumes: [
+      ...(await findLeftVolumes(docker, {
+        uid,
+        containers,
+        ...(inputs && !want.deleting ? { wantedHash: settingsHash(canonicalSettings(inputs)) } : {}),
+      })),
+      ...(await leftOfWorkers(uid, workers, docker)),
+    ],
     now: world.clock.now(),
     ...(present ? { present } : {}),
     ...(address === undefined ? {} : { address }),
@@ -137,6 +147,18 @@ export async function observeAddon(want: AddonWant, world: Reading): Promise<Add
     ...(answer ? { answer } : {}),
     ...(crashLog === undefined ? {} : { crashLog }),
   };
+}
+
+async function leftOfWorkers(
+  uid: string,
+  workers: readonly SeenContainer[],
+  docker: DockerReading,
+): Promise<string[]> {
+  const found = workerUids(uid).map((worker) => {
+    const containers = workers.filter(({ labels }) => labels[LABEL.uid] === worker);
+    return findLeftVolumes(docker, { uid: worker, containers });
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function missing(wanted: readonly string[], host: Reading['host']): Promise<string[]> {

@@ -16,11 +16,10 @@ import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
 import { answers } from './answers.ts';
 import type { AddonWork, UpgradeWork } from './diff.ts';
-import { type ChosenImage, containerInputs, ROLE_LABEL, serverOf } from './observe.ts';
+import { type ChosenImage, containerInputs, serverOf } from './observe.ts';
 import { SERVER_STOP_SECONDS } from './server.ts';
 import { slotName } from './slots.ts';
-
-type Role = 'old' | 'new';
+import { type Role, workerUid, workerUids } from './workers.ts';
 
 /** Databases that were copied and compared, as long as the folder of the copy is there. */
 interface Checkpoint {
@@ -71,8 +70,9 @@ export async function switchData(
 }
 
 async function removeContainers(uid: string, { docker }: Writing): Promise<void> {
+  const own = [uid, ...workerUids(uid)];
   for (const { id, labels } of await docker.containers()) {
-    if (labels[LABEL.uid] !== uid) continue;
+    if (!own.includes(labels[LABEL.uid] ?? '')) continue;
     await docker.setRestartPolicy(id, 'no').catch(unlessGone);
     await docker.stop(id, SERVER_STOP_SECONDS).catch(unlessGone);
     await docker.remove(id);
@@ -91,7 +91,7 @@ async function prepare(path: string, run: Run, { host }: Writing): Promise<strin
   return [];
 }
 
-const leaseOwner = ({ want }: UpgradeWork, role: Role) => `${want.document.metadata.uid} ${role}`;
+const leaseOwner = ({ want }: UpgradeWork, role: Role) => workerUid(want.document.metadata.uid, role);
 
 async function startWorker(
   work: UpgradeWork,
@@ -117,7 +117,8 @@ async function startWorker(
     ...spec,
     name: `${spec.name}-${role}`,
     restartPolicy: 'no',
-    labels: { ...spec.labels, [ROLE_LABEL]: role },
+    // A uid of its own: of what belongs to the Addon itself never two run.
+    labels: { ...spec.labels, [LABEL.uid]: workerUid(want.document.metadata.uid, role) },
   });
   await world.docker.start(id);
   await answers(want, address, id, world, run.signal);

@@ -90,6 +90,8 @@ export async function startController(
     resyncSeconds?: number;
     /** Real ones in the place of fakes. */
     drivers?: Partial<Drivers>;
+    /** Called at each start, for what is to stand between the controller and its drivers. */
+    wrap?: (drivers: Drivers) => Partial<Drivers>;
   } = {},
 ): Promise<RunningController> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-controller-'));
@@ -118,7 +120,7 @@ export async function startController(
   const open = async (version: string) => {
     const store = openStore({ folder: join(folder, 'store'), clock, kinds, validate, log });
     const authority = createFakeAuthority({ clock, nginx });
-    const drivers = {
+    const whole = {
       docker,
       nginx,
       host,
@@ -133,6 +135,7 @@ export async function startController(
       databases,
       ...options.drivers,
     };
+    const drivers: Drivers = { ...whole, ...options.wrap?.(whole) };
     const { resyncSeconds } = options;
     const core = await startCore({
       store,
