@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 export interface Orders {
   command: string[];
@@ -26,4 +27,10 @@ export function readOrders(file: string): Orders | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether the orders in this file are to run this program, now. */
+export function saysToRun(file: string, command: readonly string[]): boolean {
+  const orders = readOrders(file);
+  return orders !== undefined && orders.paused !== true && isDeepStrictEqual(orders.command, command);
 }

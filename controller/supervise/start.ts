@@ -11,7 +11,7 @@ import { heldEnvironment, makeSocket } from './held-socket.ts';
 import { type Layout, serveArguments } from './layout.ts';
 import type { LocalApi } from './local-api.ts';
 import { boundLog, limits } from './loop.ts';
-import { type Orders, writeOrders } from './orders.ts';
+import { type Orders, saysToRun, writeOrders } from './orders.ts';
 import { endProcess, liveRecord, type ProcessRecord, signalProcess } from './processes.ts';
 import {
   CONTROLLER_UNIT,
@@ -20,6 +20,7 @@ import {
   installedState,
   installUnits,
   isActive,
+  removeStandIn,
   systemctl,
 } from './units.ts';
 
@@ -138,10 +139,12 @@ async function startUnits(start: Start, api: LocalApi): Promise<string[]> {
   const wasActive = await isActive(CONTROLLER_UNIT);
   if (!wasActive && (await api.isReady()))
     return ['a controller that was started by hand answers; it is left as it is'];
+  // What an upgrade left that was killed on its way back.
+  const stoodIn = await removeStandIn(CONTROLLER_UNIT);
   const changed = await installUnits(path.join(start.root, 'systemd'), unitValues(start));
   const did = changed.map((unit) => `${unit} is written`);
   did.push(...(await enableUnits()));
-  if (wasActive && (changed.includes(CONTROLLER_UNIT) || build !== lastBuild)) {
+  if (wasActive && (stoodIn || changed.includes(CONTROLLER_UNIT) || build !== lastBuild)) {
     const { ok, output } = await systemctl('restart', CONTROLLER_UNIT);
     if (!ok) throw new Error(`systemctl restart ${CONTROLLER_UNIT} failed: ${output}`);
     did.push(`${CONTROLLER_UNIT} is started again with the new program`);
@@ -155,7 +158,9 @@ async function startSupervised(start: Start, api: LocalApi): Promise<string[]> {
   const { places, clock, build, lastBuild } = start;
   const records = recordsOf(places);
   const running = liveRecord(records.supervisor);
-  if (running !== undefined && build === lastBuild) return [];
+  // They say something else where an upgrade was killed on its way.
+  const follows = !takesOrders(records.supervisor) || saysToRun(records.orders, commandOf(start));
+  if (running !== undefined && build === lastBuild && follows) return [];
   if (running !== undefined && takesOrders(records.supervisor)) {
     order(places, { command: commandOf(start) });
     return ['the controller is started again with the new program'];

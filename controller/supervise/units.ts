@@ -115,22 +115,24 @@ export async function disableUnits(): Promise<string[]> {
 }
 
 const STAND_IN = '/run/systemd/system';
+const STAND_IN_FILE = 'holdfast-stand-in.conf';
 
 /** Runs something that does nothing in the place of a unit's program, so that the unit is active and its socket starts nothing. */
 export async function standIn(unit: string): Promise<void> {
   const folder = path.join(STAND_IN, `${unit}.d`);
   await mkdir(folder, { recursive: true });
-  await writeFile(
-    path.join(folder, 'stand-in.conf'),
-    '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n',
-  );
+  await writeFile(path.join(folder, STAND_IN_FILE), '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n');
   await must('daemon-reload');
   await must('restart', unit);
 }
 
-export async function removeStandIn(unit: string): Promise<void> {
-  await rm(path.join(STAND_IN, `${unit}.d`), { recursive: true, force: true });
+/** Answers whether there was one. */
+export async function removeStandIn(unit: string): Promise<boolean> {
+  const file = path.join(STAND_IN, `${unit}.d`, STAND_IN_FILE);
+  if (!existsSync(file)) return false;
+  await rm(file);
   await must('daemon-reload');
+  return true;
 }
 
 /** Texts of our units as they are installed; undefined for one that is not. */

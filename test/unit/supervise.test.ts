@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { heldEnvironment, heldSocket, makeSocket } from '../../controller/supervise/held-socket.ts';
 import { boundLog, nextBackoff, supervise } from '../../controller/supervise/loop.ts';
-import { readOrders, writeOrders } from '../../controller/supervise/orders.ts';
+import { readOrders, saysToRun, writeOrders } from '../../controller/supervise/orders.ts';
 import {
   describeProcess,
   endProcess,
@@ -235,6 +235,20 @@ test('orders that cannot be read are none', () => {
   for (const text of ['', '{', '{"command": []}', '{"command": "x"}']) {
     writeFileSync(file('bad-orders.json'), text);
     assert.is(readOrders(file('bad-orders.json')), undefined);
+  }
+});
+
+test('orders of an upgrade that was killed on its way are not those to run this program', () => {
+  const orders = file('left-orders.json');
+  const own = ['/old/bin/holdfast', 'serve'];
+  assert.not(saysToRun(orders, own), 'there are none');
+  for (const [left, same] of [
+    [{ command: own }, true],
+    [{ command: own, paused: true }, false],
+    [{ command: ['/new/bin/holdfast', 'serve'] }, false],
+  ] as const) {
+    writeOrders(orders, { ...left, command: [...left.command] });
+    assert.is(saysToRun(orders, own), same, JSON.stringify(left));
   }
 });
 
