@@ -39,11 +39,11 @@ const makeForeign = `
   docker run --name ended foreign:1 /bin/busybox true
 `;
 
-/** Everything in the engine but what has a mark or a name of ours. */
+/** Everything in the engine but what has a mark or a name of ours, and the bridge that Docker makes anew at each boot. */
 const lookForeign = `
   docker images -a --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | grep -v ' ${TEAM}:' | sort
   docker ps -a --no-trunc --format 'container {{.Names}} {{.ID}} {{.State}} {{.Image}} {{.Label "dev.holdfast.managed"}}' | grep -v ' true$' | sort
-  docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "dev.holdfast.managed"}}' | grep -v ' true$' | sort
+  docker network ls --no-trunc --format 'network {{.Name}} {{.ID}} {{.Label "dev.holdfast.managed"}}' | grep -v -e ' true$' -e '^network bridge ' | sort
   docker volume ls --format 'volume {{.Name}} {{.Label "dev.holdfast.managed"}}' | grep -v ' true$' | sort
 `;
 
