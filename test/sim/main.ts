@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { exhaust, SMALL_HISTORIES, smallHistory } from './exhaustive.ts';
 import { type History, historyOf } from './history.ts';
+import { runMutations } from './mutations/run.ts';
 import { makePlace } from './place.ts';
 import { runSeeds } from './pool.ts';
 import { runHistory, type Verdict } from './run.ts';
@@ -48,10 +49,7 @@ const options = program.parse().opts<Options>();
 process.exitCode = await main(options);
 
 async function main({ seed, runs, minutes, exhaustive, mutations, only }: Options): Promise<number> {
-  if (mutations) {
-    const { runMutations } = await import('./mutations/run.ts');
-    return runMutations(only === undefined ? {} : { only });
-  }
+  if (mutations) return runMutations(only === undefined ? {} : { only });
   if (exhaustive) return tryEveryPoint(seed ?? 1);
   if (seed !== undefined && runs === undefined && minutes === undefined) return replay(historyOf(seed));
   return many(

@@ -1,9 +1,15 @@
+import { spawnSync } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { areaOf, checkArrows } from '../../scripts/check/arrows.ts';
 import { checkCycles } from '../../scripts/check/cycles.ts';
 import { checkPurity } from '../../scripts/check/purity.ts';
 import { scan } from '../../scripts/check/scan.ts';
+import { checkSimulated } from '../../scripts/check/simulated.ts';
 
 const filesOf = (sources: Record<string, string>) =>
   new Map(Object.entries(sources).map(([path, text]) => [path, scan(text)]));
@@ -246,6 +252,55 @@ test('the wiring files of the command line are of the composition root', () => {
   assert.is(areaOf('controller/cli/update.ts')?.name, 'cli');
   assert.is(areaOf('controller/main.ts')?.name, 'the composition root');
   assert.is(areaOf('controller/clock.ts')?.name, 'shared');
+});
+
+const simulated: [name: string, parts: string[], without: Record<string, string>, refused: RegExp[]][] = [
+  ['every kind has a part, or a reason', ['App'], { Token: 'read by the API alone' }, []],
+  ['a kind without a part is refused', ['App'], {}, [/^Token has no part.*write test\/sim\/parts\/token.ts/]],
+  ['an empty reason is none', ['App'], { Token: '' }, [/^Token has no part/]],
+  [
+    'a part and a reason are one too many',
+    ['App', 'Token'],
+    { Token: 'r' },
+    [/^Token has a part and a reason/],
+  ],
+  ['a part of no kind is refused', ['App', 'Token', 'Ap'], {}, [/^Ap is no kind/]],
+  ['a reason of no kind is refused', ['App', 'Token'], { Tokn: 'r' }, [/^Tokn is no kind/]],
+];
+
+for (const [name, parts, without, refused] of simulated) {
+  test(`the simulation: ${name}`, () => {
+    const problems = checkSimulated(['App', 'Token'], parts, without);
+    assert.is(problems.length, refused.length);
+    for (const [index, words] of refused.entries())
+      assert.match(`${problems[index]?.message}; ${problems[index]?.remedy}`, words);
+  });
+}
+
+test('npm run check fails, and names the kind, once one has no part', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const copy = await mkdtemp(join(tmpdir(), 'holdfast-check-'));
+  try {
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    assert.match(scripts['check'] ?? '', /scripts\/check\.ts/);
+    for (const folder of ['controller', 'docs', 'reconcilers', 'resources', 'schemas', 'scripts', 'test'])
+      await cp(join(root, folder), join(copy, folder), { recursive: true });
+    await cp(join(root, 'package.json'), join(copy, 'package.json'));
+    await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
+    const index = join(copy, 'test/sim/parts/index.ts');
+    const text = await readFile(index, 'utf8');
+    assert.match(text, /secretPart, /);
+    await writeFile(index, text.replace('secretPart, ', ''));
+    const command = [...process.execArgv, join(copy, 'scripts/check.ts')];
+    const { status, stderr } = spawnSync(process.execPath, command, { cwd: copy, encoding: 'utf8' });
+    assert.is(status, 1);
+    assert.match(stderr, /^test\/sim\/parts\/index.ts:1: Secret has no part in the simulation; write /m);
+    assert.is(stderr.trim().split('\n').length, 2, stderr);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
 });
 
 test.run();

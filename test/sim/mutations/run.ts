@@ -1,4 +1,109 @@
-/** To come. */
-export async function runMutations(_options: { only?: string }): Promise<number> {
-  return 0;
+/**
+ * Tries the simulation itself: puts one deliberate bug after another into a copy of the project and runs histories there until one breaks.
+ * A bug that no history notices is a hole in the simulation. Called by `npm run sim -- --mutations` and, for some of them, by a test.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makePlace } from '../place.ts';
+import { runSeeds } from '../pool.ts';
+import type { Result } from '../worker.ts';
+import { MUTATIONS, type Mutation } from './list.ts';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const COPIED = [
+  'controller',
+  'reconcilers',
+  'resources',
+  'schemas',
+  'test/sim',
+  'test/support',
+  'package.json',
+  'tsconfig.json',
+];
+/** A bug that so many histories do not notice is taken for unnoticed. */
+const MOST_HISTORIES = 250;
+
+export interface Outcome {
+  mutation: Mutation;
+  /** The first history that broke. */
+  caught?: Result;
+  histories: number;
+}
+
+export interface MutationOptions {
+  /** Only those with these words in the name. */
+  only?: string;
+  /** Only each n-th. */
+  every?: number;
+  print?(line: string): void;
+}
+
+/** Answers what became of each; prints a table as it goes. */
+export async function tryMutations(options: MutationOptions = {}): Promise<Outcome[]> {
+  const { only = '', every = 1, print = console.log } = options;
+  const chosen = MUTATIONS.filter(({ name }, index) => name.includes(only) && index % every === 0);
+  const waiting = [...chosen];
+  const place = makePlace();
+  const outcomes: Outcome[] = [];
+  print('caught  histories  bug: what noticed it');
+  const lane = async (number: number) => {
+    for (let mutation = waiting.shift(); mutation; mutation = waiting.shift()) {
+      const outcome = await tryOne(mutation, join(place, `copy-${number}`));
+      outcomes.push(outcome);
+      print(row(outcome));
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, (_, number) => lane(number)));
+  return outcomes;
+}
+
+/** Exit code: 0 when every bug was noticed. */
+export async function runMutations(options: MutationOptions): Promise<number> {
+  const outcomes = await tryMutations(options);
+  const missed = outcomes.filter(({ caught }) => !caught);
+  console.log(`${outcomes.length - missed.length} of ${outcomes.length} bugs were caught`);
+  return missed.length === 0 && outcomes.length > 0 ? 0 : 1;
+}
+
+function row({ mutation, caught, histories }: Outcome): string {
+  const noticed = caught?.broken ? `${caught.broken.invariant} (seed ${caught.seed})` : 'nothing';
+  return `${caught ? 'yes   ' : 'NO    '}  ${String(histories).padStart(9)}  ${mutation.name}: ${noticed}`;
+}
+
+async function tryOne(mutation: Mutation, copy: string): Promise<Outcome> {
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(join(copy, 'test'), { recursive: true });
+  for (const path of COPIED) cpSync(join(ROOT, path), join(copy, path), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  mutate(mutation, copy);
+  const outcome: Outcome = { mutation, histories: 0 };
+  const seeds = (function* () {
+    for (let seed = 1; seed <= MOST_HISTORIES; seed += 1) yield seed;
+  })();
+  await runSeeds({
+    seeds,
+    processes: 1,
+    worker: join(copy, 'test/sim/worker.ts'),
+    isOver: () => outcome.caught !== undefined,
+    onResult(result) {
+      outcome.histories += 1;
+      if (result.broken) outcome.caught ??= result;
+    },
+  });
+  return outcome;
+}
+
+function mutate({ name, file, find, replace }: Mutation, copy: string): void {
+  const path = join(copy, file);
+  const text = readFileSync(path, 'utf8');
+  const pieces = text.split(find);
+  if (pieces.length !== 2) {
+    const found = pieces.length === 1 ? 'is not in it' : `is in it ${pieces.length - 1} times`;
+    throw new Error(
+      `the bug "${name}" cannot be put into ${file}: its text ${found}; write it anew in test/sim/mutations/list.ts`,
+    );
+  }
+  writeFileSync(path, pieces.join(replace));
 }

@@ -6,7 +6,7 @@
 import type { FakeContainer } from '../../../reconcilers/drivers/docker/fake-container.ts';
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { readContainer } from '../../../reconcilers/drivers/docker/read.ts';
-import { condition, type Document } from '../../../resources/document.ts';
+import { ANNOTATION, condition, type Document } from '../../../resources/document.ts';
 import { type EffectiveApp, effectiveApp } from '../../../resources/effective.ts';
 import type { AppSpec, SecretSpec } from '../../../resources/generated.ts';
 import { IMAGES, LISTENS_ON } from '../images.ts';
@@ -87,7 +87,8 @@ function deserves(
   }
   if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound', 'PortInUse'] };
   if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
-  if (isPortHeld(sim, app, document, apps)) return { ready: false, reasons: ['PortInUse'] };
+  const port = portHeld(sim, app, document, apps);
+  if (port === 'held') return { ready: false, reasons: ['PortInUse'] };
   const image = IMAGES[app.image];
   const pinned = (document.status as { image?: { ref?: string } }).image?.ref === app.image;
   const isLocal = sim.world.docker.engine.findImage(app.image) !== undefined || pinned;
@@ -104,22 +105,24 @@ function deserves(
   }
   if (app.httpPort !== LISTENS_ON || (image?.status ?? 200) >= 400)
     return { ready: false, reasons: ['Unhealthy', 'Starting'] };
+  if (port === 'now and then') return { reasons: ['PortInUse', 'Serving', 'SiteNotReady'] };
   // A site that is suspended with its App, or waits with it, keeps its name.
   if (isHostHeld(sim, app, document)) return { reasons: ['SiteNotReady', 'Serving'] };
   return { ready: true, reasons: ['Serving'] };
 }
 
-const HOLDING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
-
-/** By the container of another App, which cannot be changed yet because something of its own is missing. */
-function isPortHeld(
+/**
+ * Whether the container of another App, which cannot be changed yet because something of its own is missing, has a port of this one. Docker
+ * gives the ports of a container back while it waits for its next try, so one that ends again and again has them only now and then.
+ */
+function portHeld(
   { world }: Simulation,
   { tcpPorts }: EffectiveApp,
   { metadata }: Document,
   apps: readonly Document[],
-): boolean {
+): 'held' | 'now and then' | 'free' {
   const wanted = new Set(tcpPorts.map(({ hostPort }) => hostPort));
-  return ourContainers(world.docker).some(({ spec, state }) => {
+  const holders = ourContainers(world.docker).filter(({ spec, state }) => {
     const uid = spec.labels[LABEL.uid];
     if (
       !HOLDING.has(state) ||
@@ -130,7 +133,16 @@ function isPortHeld(
     const ready = condition(apps.find((app) => app.metadata.uid === uid) ?? {}, 'Ready');
     return ready?.status !== 'True' && ready?.reason !== 'PortInUse';
   });
+  if (holders.length === 0) return 'free';
+  const ends = Object.keys(IMAGES)
+    .filter((reference) => IMAGES[reference]?.crashes)
+    .map((reference) => world.docker.engine.images.get(reference)?.id);
+  const stays = ({ state, imageId }: FakeContainer) =>
+    state === 'paused' || (state === 'running' && !ends.includes(imageId));
+  return holders.some(stays) ? 'held' : 'now and then';
 }
+
+const HOLDING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 
 function isHostHeld({ store }: Simulation, { location }: EffectiveApp, { metadata }: Document): boolean {
   const host = `${location}.localhost`;
@@ -178,7 +190,12 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
       problems.push(`${what} is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
   };
   const { name, uid } = app.metadata;
-  const status = app.status as { container?: { id?: string }; image?: { id?: string }; address?: string };
+  const status = app.status as {
+    container?: { id?: string };
+    image?: { id?: string };
+    address?: string;
+    restartedAt?: string;
+  };
   const details = readContainer(world.docker.engine.inspect(container));
   const { settings } = details;
   const address = store?.leases.of('address', uid);
@@ -189,6 +206,8 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
   expect('the container of the status', status.container?.id, container.id);
   expect('the image', container.spec.image, status.image?.id);
   expect('the memory', settings.memoryWithSwap, effective.memoryWithSwap);
+  const asked = app.metadata.annotations?.[ANNOTATION.restartedAt];
+  if (asked !== undefined) expect('the restart that was done', status.restartedAt, asked);
   expect('the restart policy', settings.restartPolicy, 'always');
   expect('the limit of processes', settings.pidsLimit, effective.pidsLimit);
   expect('the root', settings.readOnlyRoot, effective.readOnlyRoot);

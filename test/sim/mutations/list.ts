@@ -1,0 +1,270 @@
+/**
+ * Deliberate bugs, one small change of the source each: what a tired person might write in the engine, the store or a reconciler. The
+ * simulation must notice every one of them; run.ts puts them into a copy of the project, one at a time. A text that is not there any more
+ * fails loudly: then the bug has to be written anew for the code that took its place.
+ */
+export interface Mutation {
+  /** What is wrong then, in a few words. */
+  name: string;
+  file: string;
+  /** Must be in the file exactly once. */
+  find: string;
+  replace: string;
+}
+
+const ENGINE: readonly Mutation[] = [
+  {
+    name: 'a finalizer is taken off while there is still work',
+    file: 'controller/engine/run.ts',
+    find: 'if (!failure && this.#pending.length === 0) await this.#removeFinalizers();',
+    replace: 'await this.#removeFinalizers();',
+  },
+  {
+    name: 'a finalizer is never taken off',
+    file: 'controller/engine/run.ts',
+    find: 'if (!failure && this.#pending.length === 0) await this.#removeFinalizers();',
+    replace: '',
+  },
+  {
+    name: 'what failed is not tried again',
+    file: 'controller/engine/engine.ts',
+    find: "if (result.outcome === 'retry') queue.retry(key);\n    else if",
+    replace: 'if',
+  },
+  {
+    name: 'a key that was added while it was worked on is forgotten',
+    file: 'controller/engine/queue.ts',
+    find: 'if (this.#again.delete(key)) this.add(key);',
+    replace: 'this.#again.delete(key);',
+  },
+  {
+    name: 'changes of watched kinds wake nobody',
+    file: 'controller/engine/engine.ts',
+    find: 'if (loop.reconciler.watches?.includes(document.kind)) {',
+    replace: 'if (loop.reconciler.watches?.includes(`no ${document.kind}`)) {',
+  },
+  {
+    name: 'a change of annotations is no change',
+    file: 'controller/engine/view.ts',
+    find: 'JSON.stringify([uid, generation, deletionTimestamp, labels, annotations])',
+    replace: 'JSON.stringify([uid, generation, deletionTimestamp, labels])',
+  },
+  {
+    name: 'nothing is looked at again when nobody tells of it',
+    file: 'controller/engine/engine.ts',
+    find: 'for (const key of allKeys(loop.reconciler, this.view)) loop.queue.add(key);',
+    replace:
+      'for (const key of allKeys(loop.reconciler, this.view)) if (kind !== undefined) loop.queue.add(key);',
+  },
+  {
+    name: 'a step has no deadline',
+    file: 'controller/engine/run.ts',
+    find: 'const cancelDeadline = clock.after(seconds * 1000, late);',
+    replace: 'const cancelDeadline = clock.after(seconds * 1e9, late);',
+  },
+  {
+    name: 'an event has no reasons',
+    file: 'controller/engine/step.ts',
+    find: 'return { type, target, impact, because: reasons };',
+    replace: 'return { type, target, impact, because: reasons.slice(1) };',
+  },
+  {
+    name: 'an unchanged status is written again',
+    file: 'controller/engine/status.ts',
+    find: 'const { observedAt: _b, ...right } = b;',
+    replace: 'const right = { ...b, again: true };',
+  },
+  {
+    name: 'a failed step counts as done',
+    file: 'controller/engine/run.ts',
+    find: "if (failure.kind !== 'waiting') this.#recordFailure(failure, step);\n      return failure;",
+    replace: "if (failure.kind !== 'waiting') this.#recordFailure(failure, step);\n      return undefined;",
+  },
+];
+
+const STORE: readonly Mutation[] = [
+  {
+    name: 'a write is told before it is on disk',
+    file: 'controller/store/commit-queue.ts',
+    find: 'beforeCommit(transaction);\n      this.statements.commit.run();',
+    replace:
+      'beforeCommit(transaction);\n      committed(transaction);\n      this.statements.commit.run();\n      return outcomes;',
+  },
+  {
+    name: 'a released lease stays taken',
+    file: 'controller/store/transaction.ts',
+    find: 'if (this.around.tables.dropLease(pool, owner)) this.leases.push({ pool, owner, value: undefined });',
+    replace: 'if (pool === owner) this.leases.push({ pool, owner, value: undefined });',
+  },
+  {
+    name: 'a lease is given twice',
+    file: 'controller/store/transaction.ts',
+    find: 'if (tables.isLeased(pool, value)) continue;',
+    replace: '',
+  },
+  {
+    name: 'a document goes although finalizers hold it',
+    file: 'controller/store/verbs.ts',
+    find: "if (finalizers.length === 0) return { outcome: 'deleted', next: next ?? present };",
+    replace: "return { outcome: 'deleted', next: next ?? present };",
+  },
+  {
+    name: 'a revision is the difference from nothing',
+    file: 'controller/store/history.ts',
+    find: 'patch: patchBetween(before?.spec ?? {}, after.spec),',
+    replace: 'patch: patchBetween({}, after.spec),',
+  },
+  {
+    name: 'a commit is lost now and then',
+    file: 'controller/store/commit-queue.ts',
+    find: 'this.statements.commit.run();',
+    replace: "if (jobs.length > 2) db.exec('ROLLBACK');\n      else this.statements.commit.run();",
+  },
+];
+
+const RECONCILERS: readonly Mutation[] = [
+  {
+    name: 'containers of other Apps count as its own',
+    file: 'reconcilers/container/seen.ts',
+    find: 'filter(({ labels }) => labels[LABEL.uid] === uid);',
+    replace: 'filter(({ labels }) => labels[LABEL.uid] !== undefined && uid !== undefined);',
+  },
+  {
+    name: 'the old container runs on beside the new one',
+    file: 'reconcilers/container/work.ts',
+    find: 'for (const { id } of up) await stop(id, world, work.stopSeconds);',
+    replace: '',
+  },
+  {
+    name: 'the old container is not waited for',
+    file: 'reconcilers/container/work.ts',
+    find: "  await docker.setRestartPolicy(id, 'no');\n  await docker.stop(id, seconds);",
+    replace: "  await docker.setRestartPolicy(id, 'no');\n  void docker.stop(id, seconds);",
+  },
+  {
+    name: 'a start forgets the restart policy',
+    file: 'reconcilers/container/work.ts',
+    find: "if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');",
+    replace: '',
+  },
+  {
+    name: 'data is removed without being asked',
+    file: 'reconcilers/app/diff.ts',
+    find: 'if (want.deleteData && have.dataExists) {',
+    replace: 'if (have.dataExists) {',
+  },
+  {
+    name: 'an address is not given back',
+    file: 'reconcilers/app/diff.ts',
+    find: "if (have.address !== undefined) {\n    const reason = gone('status.address', have.address);",
+    replace: "if (have.address === '') {\n    const reason = gone('status.address', have.address);",
+  },
+  {
+    name: 'volumes of a container that is gone stay',
+    file: 'reconcilers/app/diff.ts',
+    find: "if (names.length === 0) return [];\n  return [\n    step(\n      { type: 'RemoveVolumes', names },",
+    replace:
+      "if (names.length < 100) return [];\n  return [\n    step(\n      { type: 'RemoveVolumes', names },",
+  },
+  {
+    name: 'status hopes: an App is ready before it has answered',
+    file: 'reconcilers/app/status.ts',
+    find: "if (health?.state !== 'healthy') {",
+    replace: "if (health?.state === 'unhealthy') {",
+  },
+  {
+    name: 'status hopes: a site is ready before nginx has loaded it',
+    file: 'reconcilers/site/compare.ts',
+    find: 'running && loaded && certified && files.has(path) && !changed.includes(path) && !refusals.has(site.name)',
+    replace: 'certified || running || loaded || files.has(path) || changed.includes(path)',
+  },
+  {
+    name: 'a changed variable is no reason for another container',
+    file: 'reconcilers/container/description.ts',
+    find: 'settings[`env.${name}`] = digest(value, 12);',
+    replace: 'settings[`env.${name}`] = digest(name, 12);',
+  },
+  {
+    name: 'a new Secret does not reach the Apps that use it',
+    file: 'reconcilers/app/index.ts',
+    find: 'entry?.valueFrom?.secretKeyRef?.name === secret',
+    replace: 'entry?.valueFrom?.secretKeyRef?.key === secret',
+  },
+  {
+    name: 'a changed site does not reach its App',
+    file: 'reconcilers/app/index.ts',
+    find: "if (kind === 'Site') return [metadata.name];",
+    replace: "if (kind === 'Site') return [];",
+  },
+  {
+    name: 'changed settings of a container go unseen',
+    file: 'reconcilers/app/diff.ts',
+    find: 'container.drift.some(({ field }) => field !== POLICY) || networkDrift(container, want, have) !== undefined',
+    replace: 'networkDrift(container, want, have) !== undefined',
+  },
+  {
+    name: 'files that are too many for nginx stay',
+    file: 'reconcilers/site/compare.ts',
+    find: 'const paths = new Set([...expected.keys(), ...found.keys()]);',
+    replace: 'const paths = new Set([...expected.keys()]);',
+  },
+  {
+    name: 'certificates that no site uses stay',
+    file: 'reconcilers/site/diff.ts',
+    find: '.filter((name) => !certificates.has(name) && !needed.has(name))',
+    replace: '.filter((name) => certificates.has(name) && !needed.has(name))',
+  },
+  {
+    name: 'a container is removed while nginx still passes requests to it, and the site never goes',
+    file: 'reconcilers/app/diff.ts',
+    find: 'if (want.site && !want.site.metadata.deletionTimestamp) {',
+    replace: 'if (want.site?.metadata.deletionTimestamp) {',
+  },
+  {
+    name: 'a restart that was asked for is done again and again',
+    file: 'reconcilers/app/status.ts',
+    find: '...(restarted ? { restartedAt: asked } : {}),',
+    replace: '',
+  },
+  {
+    name: 'a secret value stands in a label',
+    file: 'reconcilers/container/description.ts',
+    find: 'settings[`env.${name}`] = digest(value, 12);',
+    replace: 'settings[`env.${name}`] = value;',
+  },
+  {
+    name: 'a missing folder is not made',
+    file: 'reconcilers/app/diff.ts',
+    find: 'if (have.missingFolders.length === 0) return [];',
+    replace: 'if (have.missingFolders.length < 100) return [];',
+  },
+];
+
+const CACHES: readonly Mutation[] = [
+  {
+    name: 'an event of changed settings is not heard',
+    file: 'reconcilers/drivers/docker/cached.ts',
+    find: "const SUSPECT = new Set(['update', 'rename', 'connect', 'disconnect', 'oom', 'die']);",
+    replace: "const SUSPECT = new Set(['rename', 'connect', 'disconnect', 'oom', 'die']);",
+  },
+  {
+    name: 'nobody is told when the health of an App changes',
+    file: 'reconcilers/app/health.ts',
+    find: 'if (told || edgeTold) this.#onChange(watched.name);',
+    replace: 'if (told && edgeTold && state === before.state) this.#onChange(watched.name);',
+  },
+  {
+    name: 'a container that was made stays unknown',
+    file: 'reconcilers/drivers/docker/cached.ts',
+    find: 'if (!(caught instanceof DriverError) || UNSURE.has(caught.code)) containers.relist();',
+    replace: '',
+  },
+  {
+    name: 'the controller does not follow Docker',
+    file: 'controller/core.ts',
+    find: "if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)",
+    replace: "if ((kind === 'Addon' || kind === 'Task') && name !== undefined)",
+  },
+];
+
+export const MUTATIONS: readonly Mutation[] = [...ENGINE, ...STORE, ...RECONCILERS, ...CACHES];
