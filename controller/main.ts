@@ -48,6 +48,8 @@ export interface ControllerOptions {
   /** Manifests in its folder `manifests` are applied by being there. */
   configFolder: string;
   socketPath: string;
+  /** Open file of the socket, where who supervises this process holds it. */
+  heldSocket?: number;
   version: string;
   clock: Clock;
   log: Log;
@@ -107,7 +109,11 @@ export async function startController(options: ControllerOptions): Promise<Contr
     };
     const https = new HttpsApi({ ...dependencies, certificate });
     closers.push(() => https.close());
-    const api = await startApi({ ...dependencies, socketPath: options.socketPath });
+    const api = await startApi({
+      ...dependencies,
+      socketPath: options.socketPath,
+      ...(options.heldSocket === undefined ? {} : { heldSocket: options.heldSocket }),
+    });
     closers.push(() => api.close());
     await followHttpsSettings(store, https);
     log.info('the controller runs', {

@@ -53,6 +53,8 @@ export function buildApi(dependencies: ApiDependencies, door: Door = SOCKET): Fa
     ...(door.tls && ({ https: door.tls } as object)),
     logger: false,
     bodyLimit: limits.document,
+    // What was sent before it stops is answered.
+    return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 1024 },
     frameworkErrors: (error, request, reply) => answerError(context, error, request, reply),

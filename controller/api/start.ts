@@ -1,69 +1,81 @@
 /**
- * Puts the API on its Unix socket. Only root's own folder and socket guard it, so both are made and kept closed to others;
- * the socket of a controller that lives is never taken away from it.
+ * Puts the API on its Unix socket: one that it makes, or one that is held for it (socket activation, controller/supervise), on which
+ * requests wait while no controller runs. It stops without losing what was sent to it: new connections are left to the next one,
+ * those that were taken are answered.
  */
-import { chmod, lstat, mkdir, rm, stat } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { chmod } from 'node:fs/promises';
+import { Server as NetServer, type Socket } from 'node:net';
+import { type Clock, delay } from '../clock.ts';
 import { buildApi } from './build.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { prepareSocketFolder, removeStaleSocket } from './socket.ts';
 
-/** What the kernel takes for a socket's path, in bytes with the closing zero (unix(7)). */
-const LONGEST_PATH = 107;
+/** For connections that were taken and have not said what they want yet, and for answers under way; milliseconds. */
+const UNSAID = 1_000;
+const UNANSWERED = 10_000;
+const LOOK_AGAIN = 20;
+
+export interface StartOptions extends ApiDependencies {
+  socketPath: string;
+  /** Number of an open file that listens already. */
+  heldSocket?: number;
+}
 
 /** Rejects when another process answers on the socket, or when the folder cannot be closed to others. */
-export async function startApi(
-  dependencies: ApiDependencies & { socketPath: string },
-): Promise<{ close(): Promise<void> }> {
-  const { socketPath, log } = dependencies;
-  if (Buffer.byteLength(socketPath) > LONGEST_PATH) {
-    throw new Error(
-      `The socket path ${socketPath} is longer than ${LONGEST_PATH} bytes; choose a shorter folder`,
-    );
+export async function startApi(options: StartOptions): Promise<{ close(): Promise<void> }> {
+  const { socketPath, heldSocket, log, clock } = options;
+  if (heldSocket === undefined) {
+    await prepareSocketFolder(socketPath);
+    await removeStaleSocket(socketPath);
   }
-  await closeFolder(dirname(socketPath));
-  await removeStale(socketPath);
-  const server = buildApi(dependencies);
-  await server.listen({ path: socketPath });
-  await chmod(socketPath, 0o600);
-  log.info('the API listens', { socket: socketPath });
-  return { close: () => server.close() };
+  const api = buildApi(options);
+  await api.ready();
+  const server = api.server as NetServer & { closeIdleConnections(): void; closeAllConnections(): void };
+  const silent = followSilent(server);
+  await listen(server, heldSocket === undefined ? { path: socketPath } : { fd: heldSocket });
+  if (heldSocket === undefined) await chmod(socketPath, 0o600);
+  log.info('the API listens', { socket: socketPath, held: heldSocket !== undefined });
+  return {
+    async close() {
+      let isDone = false;
+      // Of net, not of http: that one would close connections that are about to say what they want.
+      NetServer.prototype.close.call(server, () => {
+        isDone = true;
+      });
+      await until(clock, UNSAID, () => silent.size === 0);
+      await api.close();
+      await until(clock, UNANSWERED, () => {
+        server.closeIdleConnections();
+        return isDone;
+      });
+      server.closeAllConnections();
+    },
+  };
 }
 
-async function closeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { uid, mode } = await stat(folder);
-  const own = uid === process.getuid?.();
-  // A folder that others use, such as /tmp or /run, must not be closed to them.
-  if (!own || mode & 0o1000 || ['/', '/run', '/var/run', '/tmp'].includes(folder)) {
-    throw new Error(`The socket needs a folder of its own, not ${folder}; set another path for it`);
-  }
-  if ((mode & 0o777) !== 0o700) await chmod(folder, 0o700);
-}
-
-async function removeStale(socketPath: string): Promise<void> {
-  const found = await lstat(socketPath).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (!found) return;
-  if (!found.isSocket()) throw new Error(`${socketPath} is in the way and is no socket; move it away`);
-  if (await answers(socketPath)) {
-    throw new Error(`Another controller answers on ${socketPath}; stop it first (holdfast down)`);
-  }
-  await rm(socketPath, { force: true });
-}
-
-function answers(socketPath: string): Promise<boolean> {
+function listen(server: NetServer, where: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      else reject(error);
+    server.once('error', reject);
+    server.listen(where, () => {
+      server.off('error', reject);
+      resolve();
     });
   });
+}
+
+/** Connections on which nothing was asked yet. */
+function followSilent(server: NetServer): ReadonlySet<Socket> {
+  const silent = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', (request: { socket: Socket }) => silent.delete(request.socket));
+  server.on('upgrade', (request: { socket: Socket }) => silent.delete(request.socket));
+  return silent;
+}
+
+async function until(clock: Clock, milliseconds: number, isDone: () => boolean): Promise<void> {
+  const deadline = clock.monotonic() + milliseconds;
+  while (!isDone() && clock.monotonic() < deadline) await delay(clock, LOOK_AGAIN);
 }

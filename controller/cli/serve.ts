@@ -5,6 +5,7 @@
 import { systemClock } from '../clock.ts';
 import { createLog, logOptions } from '../log.ts';
 import { startController } from '../main.ts';
+import { heldSocket } from '../supervise/held-socket.ts';
 import { layout } from '../supervise/layout.ts';
 import { EDGE_UNIT, hasSystemd, unitFiles } from '../supervise/units.ts';
 import { placeOptions, placesOf } from '../supervise/verb-context.ts';
@@ -29,6 +30,7 @@ export const command: VerbDefinition = {
     const log = createLog(logOptions(context.env));
     const docker = textOption(options, 'docker');
     const resync = durationOption(options, 'resync');
+    const held = heldSocket(process.env, process.pid);
     const controller = await startController({
       stateFolder: places.state,
       configFolder: places.config,
@@ -37,6 +39,7 @@ export const command: VerbDefinition = {
       clock: systemClock,
       log,
       nginxSupervisor: underSystemd(context.env) ? 'systemd' : 'daemon',
+      ...(held === undefined ? {} : { heldSocket: held }),
       ...(docker === undefined ? {} : { dockerSocket: docker }),
       ...(resync === undefined ? {} : { resyncSeconds: resync / 1000 }),
     });

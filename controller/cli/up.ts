@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Document } from '../../resources/document.ts';
 import { type Clock, delay, systemClock } from '../clock.ts';
+import { loadProfile } from '../supervise/apparmor.ts';
 import { ensureEngine } from '../supervise/dockerd.ts';
 import { edgeProcesses } from '../supervise/edge.ts';
 import { buildExampleImage, EXAMPLE_IMAGE } from '../supervise/example-image.ts';
@@ -98,10 +99,12 @@ async function keepRunning(
 ): Promise<string[]> {
   const build = buildOf(context.root);
   const { clock, root, program } = context;
+  const profile = await loadProfile(root);
   const did = await startController(
     { places, root, program, build, lastBuild: installation.build, clock },
     api,
   );
+  did.unshift(...profile);
   if (build !== installation.build) {
     installation.build = build;
     await writeInstallation(places, installation);

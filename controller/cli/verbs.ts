@@ -67,6 +67,7 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     heading: 'Run Holdfast:',
     verbs: [
       { name: 'up', summary: 'start Holdfast on this machine so that it stays', ownsSignals: true },
+      { name: 'upgrade', summary: 'put this version of Holdfast in the place of the one that runs' },
       { name: 'down', summary: 'stop the controller, nginx and all Apps, and leave their data' },
       { name: 'purge', summary: 'remove what is of Holdfast, data too, after asking' },
       { name: 'serve', summary: 'run the controller', ownsSignals: true },

@@ -8,6 +8,7 @@ import path from 'node:path';
 import type Dockerode from 'dockerode';
 import { CHAIN, type Firewall } from '../../reconcilers/drivers/firewall/index.ts';
 import { BRIDGE } from '../../reconcilers/platform/bridge.ts';
+import { profileFile, removeProfile } from './apparmor.ts';
 import { readInstallation } from './installation.ts';
 import {
   type Inventory,
@@ -27,6 +28,8 @@ export interface Belongings {
   /** Folders with everything in them, and their sizes in bytes. */
   folders: { path: string; bytes: number; what: string }[];
   units: string[];
+  /** The AppArmor profile of containers, where `up` put one. */
+  profile?: string;
   /** Chains of the firewall. */
   chains: string[];
   /** Packages that setup installed. They stay, for others may use them by now. */
@@ -123,11 +126,13 @@ export async function listBelongings(
   // The chain belongs to whoever has the network.
   const isOthers = docker !== undefined && (await networkOfAnother(docker, places.state));
   const { families } = isOthers ? { families: [] } : await firewall.state(BRIDGE);
+  const profile = profileFile();
   const ourUnits = hasSystemd() && (await installedState()) === places.state;
   return {
     docker: docker === undefined ? NOTHING : await takeInventory(docker, places.state),
     folders,
     units: ourUnits ? unitFiles() : [],
+    ...(profile !== undefined && !isOthers ? { profile } : {}),
     chains: families
       .filter(({ rules }) => rules !== undefined)
       .map(({ family }) => `${CHAIN} (IPv${family})`),
@@ -153,6 +158,7 @@ export function describeBelongings(found: Belongings): string[] {
     ...images.map((one) => `image ${one.name}`),
     ...found.chains.map((chain) => `firewall chain ${chain}`),
     ...found.units.map((file) => `unit ${file}`),
+    ...(found.profile === undefined ? [] : [`AppArmor profile ${found.profile}`]),
     ...found.folders.map((one) => `folder ${one.path} (${sizeText(one.bytes)}; ${one.what})`),
   ];
 }
@@ -188,6 +194,7 @@ export async function removeFromDocker(docker: Dockerode, found: Inventory): Pro
 
 export async function removeUnitsAndFolders(found: Belongings): Promise<void> {
   if (found.units.length > 0) await removeUnits();
+  if (found.profile !== undefined) await removeProfile();
   for (const folder of found.folders) {
     for (const entry of (await entriesOf(folder.path)) ?? []) {
       await rm(path.join(folder.path, entry), { recursive: true, force: true });

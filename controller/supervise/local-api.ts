@@ -14,6 +14,9 @@ export interface LocalApi {
   /** True when the controller has started wholly. */
   isReady(): Promise<boolean>;
   get(kind: string, name: string): Promise<Document | undefined>;
+  list(kind: string): Promise<Document[]>;
+  /** Of the controller that answers; undefined where none does. */
+  version(): Promise<string | undefined>;
   /** Server-side apply. The answer tells whether the document was made, changed, or already so. */
   apply(manifest: Manifest, manager: string): Promise<'created' | 'configured' | 'unchanged'>;
 }
@@ -57,7 +60,8 @@ function call(socket: string, method: string, path: string, body?: string): Prom
 }
 
 function pathOf(kind: string, name: string): string {
-  return `/apis/${API_VERSION}/${kind.toLowerCase()}s/${encodeURIComponent(name)}`;
+  const folder = `/apis/${API_VERSION}/${kind.toLowerCase()}s`;
+  return name === '' ? folder : `${folder}/${encodeURIComponent(name)}`;
 }
 
 /** The message of a Status object, or the text as it is. */
@@ -81,6 +85,17 @@ export function localApi(socket: string): LocalApi {
 
   return {
     get,
+    async list(kind) {
+      const answer = await call(socket, 'GET', pathOf(kind, ''));
+      if (answer.status !== 200) throw new ApiError(answer.status, wordsOf(answer));
+      return (JSON.parse(answer.body) as { items: Document[] }).items;
+    },
+    async version() {
+      const answer = await call(socket, 'GET', '/version').catch(() => undefined);
+      if (answer?.status !== 200) return undefined;
+      const { gitVersion } = JSON.parse(answer.body) as { gitVersion?: unknown };
+      return typeof gitVersion === 'string' ? gitVersion.replace(/^v/, '') : undefined;
+    },
     async isReady() {
       return call(socket, 'GET', '/readyz').then(
         (answer) => answer.status === 200,

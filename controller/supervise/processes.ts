@@ -48,10 +48,11 @@ export function isAlive(record: ProcessRecord): boolean {
   return record.boot === bootId() && processStart(record.pid) === record.startTime;
 }
 
-export function writeRecord(file: string, record: ProcessRecord): void {
+/** `more` is for people and for whoever started it; the process is known by the record alone. */
+export function writeRecord(file: string, record: ProcessRecord, more: object = {}): void {
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const staged = `${file}.new`;
-  writeFileSync(staged, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  writeFileSync(staged, `${JSON.stringify({ ...record, ...more })}\n`, { mode: 0o600 });
   renameSync(staged, file);
 }
 

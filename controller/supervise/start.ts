@@ -2,15 +2,17 @@
  * Starts the controller so that it stays: as a systemd unit where there is systemd, under our own supervisor elsewhere. `up`
  * calls it each time; what runs already and is current is left as it is. Answers what it did, as sentences for a person.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, delay } from '../clock.ts';
+import { heldEnvironment, makeSocket } from './held-socket.ts';
 import { type Layout, serveArguments } from './layout.ts';
 import type { LocalApi } from './local-api.ts';
 import { boundLog, limits } from './loop.ts';
-import { endProcess, liveRecord, type ProcessRecord } from './processes.ts';
+import { type Orders, saysToRun, writeOrders } from './orders.ts';
+import { endProcess, liveRecord, type ProcessRecord, signalProcess } from './processes.ts';
 import {
   CONTROLLER_UNIT,
   enableUnits,
@@ -18,6 +20,7 @@ import {
   installedState,
   installUnits,
   isActive,
+  removeStandIn,
   systemctl,
 } from './units.ts';
 
@@ -49,8 +52,9 @@ export function buildOf(root: string): string {
   return stamp === undefined ? version : `${version} ${stamp.mtime.toISOString()}`;
 }
 
-function recordsOf(places: Layout): { supervisor: string; controller: string } {
+export function recordsOf(places: Layout): { supervisor: string; controller: string; orders: string } {
   return {
+    orders: path.join(places.run, 'orders.json'),
     supervisor: path.join(places.run, 'supervisor.json'),
     controller: path.join(places.run, 'controller.json'),
   };
@@ -115,6 +119,7 @@ function unitValues({ places, program }: Start): Record<string, string | string[
   return {
     STATE: places.state,
     EDGE: places.nginx,
+    SOCKET: places.socket,
     SERVE: [...program, ...serveArguments(places)],
     NGINX: nginxCommand(places.nginx),
     ENVIRONMENT: environment(),
@@ -134,10 +139,12 @@ async function startUnits(start: Start, api: LocalApi): Promise<string[]> {
   const wasActive = await isActive(CONTROLLER_UNIT);
   if (!wasActive && (await api.isReady()))
     return ['a controller that was started by hand answers; it is left as it is'];
+  // What an upgrade left that was killed on its way back.
+  const stoodIn = await removeStandIn(CONTROLLER_UNIT);
   const changed = await installUnits(path.join(start.root, 'systemd'), unitValues(start));
   const did = changed.map((unit) => `${unit} is written`);
   did.push(...(await enableUnits()));
-  if (wasActive && (changed.includes(CONTROLLER_UNIT) || build !== lastBuild)) {
+  if (wasActive && (stoodIn || changed.includes(CONTROLLER_UNIT) || build !== lastBuild)) {
     const { ok, output } = await systemctl('restart', CONTROLLER_UNIT);
     if (!ok) throw new Error(`systemctl restart ${CONTROLLER_UNIT} failed: ${output}`);
     did.push(`${CONTROLLER_UNIT} is started again with the new program`);
@@ -151,10 +158,20 @@ async function startSupervised(start: Start, api: LocalApi): Promise<string[]> {
   const { places, clock, build, lastBuild } = start;
   const records = recordsOf(places);
   const running = liveRecord(records.supervisor);
-  if (running !== undefined && build === lastBuild) return [];
+  // They say something else where an upgrade was killed on its way.
+  const follows = !takesOrders(records.supervisor) || saysToRun(records.orders, commandOf(start));
+  if (running !== undefined && build === lastBuild && follows) return [];
+  if (running !== undefined && takesOrders(records.supervisor)) {
+    order(places, { command: commandOf(start) });
+    return ['the controller is started again with the new program'];
+  }
+  const orphan = liveRecord(records.controller);
   if (running !== undefined) await endProcess(clock, running, 60);
-  else if (liveRecord(records.controller) === undefined && (await api.isReady())) {
+  else if (orphan === undefined && (await api.isReady())) {
     return ['a controller that was started by hand answers; it is left as it is'];
+  } else if (orphan !== undefined) {
+    // Its supervisor was killed, and with it the socket that the next one could hold for it.
+    await endProcess(clock, orphan, 60);
   }
   await spawnSupervisor(start);
   return [
@@ -164,8 +181,30 @@ async function startSupervised(start: Start, api: LocalApi): Promise<string[]> {
   ];
 }
 
+function commandOf({ program, places }: Pick<Start, 'program' | 'places'>): string[] {
+  return [...program, ...serveArguments(places)];
+}
+
+/** One that an earlier Holdfast started must be ended instead. */
+export function takesOrders(record: string): boolean {
+  try {
+    return (JSON.parse(readFileSync(record, 'utf8')) as { takesOrders?: unknown }).takesOrders === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Has the supervisor that runs end its program and follow these orders. The API's socket stays open. */
+export function order(places: Layout, orders: Orders): void {
+  const records = recordsOf(places);
+  writeOrders(records.orders, orders);
+  const supervisor = liveRecord(records.supervisor);
+  if (supervisor !== undefined) signalProcess(supervisor, 'SIGHUP');
+}
+
 /** Runs in a session of its own, so that it outlives the terminal. */
-async function spawnSupervisor({ places, program, clock }: Start): Promise<void> {
+async function spawnSupervisor(start: Start): Promise<void> {
+  const { places, clock } = start;
   const records = recordsOf(places);
   const extension = path.extname(fileURLToPath(import.meta.url));
   const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
@@ -175,22 +214,27 @@ async function spawnSupervisor({ places, program, clock }: Start): Promise<void>
     records.controller,
     controllerLog(places),
     '/',
-    ...program,
-    ...serveArguments(places),
+    records.orders,
+    ...commandOf(start),
   ];
+  writeOrders(records.orders, { command: commandOf(start) });
   mkdirSync(places.logs, { recursive: true, mode: 0o700 });
   const file = path.join(places.logs, 'supervisor.log');
   boundLog(file, limits.logBytes);
   const log = openSync(file, 'a', 0o600);
-  const child = spawn(process.execPath, [...loader, script, ...words], {
-    cwd: '/',
-    detached: true,
-    stdio: ['ignore', log, log],
+  let child: ChildProcess | undefined;
+  await makeSocket(places.socket, (socket) => {
+    child = spawn(process.execPath, [...loader, script, ...words], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log, log, socket],
+      env: { ...process.env, ...heldEnvironment },
+    });
+    child.unref();
   });
-  child.unref();
   const deadline = clock.monotonic() + 20_000;
-  while (liveRecord(records.supervisor)?.pid !== child.pid) {
-    if (child.exitCode !== null || clock.monotonic() > deadline) {
+  while (liveRecord(records.supervisor)?.pid !== child?.pid) {
+    if (child?.exitCode !== null || clock.monotonic() > deadline) {
       throw new Error(`The supervisor did not start; ${file} tells why.`);
     }
     await delay(clock, 50);

@@ -4,12 +4,14 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+/** Holds the API's socket: requests wait in it while the controller is replaced. */
+export const SOCKET_UNIT = 'holdfast.socket';
 export const CONTROLLER_UNIT = 'holdfast.service';
 export const EDGE_UNIT = 'holdfast-nginx.service';
-export const UNITS = [CONTROLLER_UNIT, EDGE_UNIT] as const;
+export const UNITS = [SOCKET_UNIT, CONTROLLER_UNIT, EDGE_UNIT] as const;
 const FOLDER = '/etc/systemd/system';
 
 export function hasSystemd(): boolean {
@@ -85,6 +87,11 @@ export async function enableUnits(): Promise<string[]> {
     await must('enable', unit);
     did.push(`${unit} is enabled`);
   }
+  if (!(await isActive(SOCKET_UNIT))) {
+    // A controller that made its own socket, as earlier ones did, must let go of it first.
+    if (await isActive(CONTROLLER_UNIT)) await must('stop', CONTROLLER_UNIT);
+    await must('start', SOCKET_UNIT);
+  }
   if (!(await isActive(CONTROLLER_UNIT))) {
     await systemctl('reset-failed', CONTROLLER_UNIT);
     await must('start', CONTROLLER_UNIT);
@@ -105,6 +112,51 @@ export async function disableUnits(): Promise<string[]> {
     did.push(unit);
   }
   return did;
+}
+
+const STAND_IN = '/run/systemd/system';
+const STAND_IN_FILE = 'holdfast-stand-in.conf';
+
+/** Runs something that does nothing in the place of a unit's program, so that the unit is active and its socket starts nothing. */
+export async function standIn(unit: string): Promise<void> {
+  const folder = path.join(STAND_IN, `${unit}.d`);
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, STAND_IN_FILE), '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n');
+  await must('daemon-reload');
+  await must('restart', unit);
+}
+
+/** Answers whether there was one. */
+export async function removeStandIn(unit: string): Promise<boolean> {
+  const file = path.join(STAND_IN, `${unit}.d`, STAND_IN_FILE);
+  if (!existsSync(file)) return false;
+  await rm(file);
+  await must('daemon-reload');
+  return true;
+}
+
+/** Texts of our units as they are installed; undefined for one that is not. */
+export async function readUnits(): Promise<Map<string, string | undefined>> {
+  const texts = UNITS.map(
+    async (unit): Promise<[string, string | undefined]> => [
+      unit,
+      await readFile(path.join(FOLDER, unit), 'utf8').catch(() => undefined),
+    ],
+  );
+  return new Map(await Promise.all(texts));
+}
+
+/** Puts back what readUnits found. One that was not there is stopped and goes. */
+export async function restoreUnits(units: ReadonlyMap<string, string | undefined>): Promise<void> {
+  for (const [unit, text] of units) {
+    const file = path.join(FOLDER, unit);
+    if (text !== undefined) await writeFile(file, text, { mode: 0o644 });
+    else if (existsSync(file)) {
+      await systemctl('disable', '--now', unit);
+      await rm(file, { force: true });
+    }
+  }
+  await must('daemon-reload');
 }
 
 /** Files of our units that are there. */

@@ -29,6 +29,7 @@ export const AREAS: readonly Area[] = [
       'controller/cli/up.ts',
       'controller/cli/down.ts',
       'controller/cli/purge.ts',
+      'controller/cli/upgrade.ts',
       'controller/cli/images.ts',
       'controller/supervise/',
       'scripts/',

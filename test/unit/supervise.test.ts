@@ -1,12 +1,15 @@
 /** The supervisor and the processes it remembers, on real processes. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
+import { heldEnvironment, heldSocket, makeSocket } from '../../controller/supervise/held-socket.ts';
 import { boundLog, nextBackoff, supervise } from '../../controller/supervise/loop.ts';
+import { readOrders, saysToRun, writeOrders } from '../../controller/supervise/orders.ts';
 import {
   describeProcess,
   endProcess,
@@ -16,6 +19,7 @@ import {
   signalProcess,
   writeRecord,
 } from '../../controller/supervise/processes.ts';
+import { takesOrders } from '../../controller/supervise/start.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-supervise-'));
 const started: ProcessRecord[] = [];
@@ -151,6 +155,110 @@ test('a log past its bound is kept once and emptied', () => {
   assert.is(statSync(file('long')).size, 0);
   assert.is(statSync(file('long.1')).size, 200);
   boundLog(file('not-there'), 100);
+});
+
+const server = `
+  const server = require('node:http').createServer((_request, answer) => answer.end(process.argv[1]));
+  server.listen({ fd: 3 });
+  process.once('SIGTERM', () => server.close(() => process.exit(0)));
+`;
+const serving = (name: string) => [process.execPath, '-e', server, name];
+
+/** Answers what the API would; rejects when nobody takes the connection. */
+function ask(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { socketPath, path: '/', agent: false, timeout: 20_000 };
+    const sent = request(options, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      answer.on('end', () => resolve(text));
+    });
+    sent.on('error', reject);
+    sent.on('timeout', () => sent.destroy(new Error('no answer')));
+    sent.end();
+  });
+}
+
+test('no request is lost while a supervisor is told to run another program, or none for a while', async () => {
+  const socket = file('sockets/api.sock');
+  const records = { own: file('own.json'), child: file('held.json'), orders: file('orders.json') };
+  const script = new URL('../../controller/supervise.ts', import.meta.url).pathname;
+  const words = [
+    script,
+    records.own,
+    records.child,
+    file('log5'),
+    folder,
+    records.orders,
+    ...serving('first'),
+  ];
+  await makeSocket(socket, (held) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', ...words], {
+      stdio: ['ignore', 'ignore', 'inherit', held],
+      env: { ...process.env, ...heldEnvironment },
+    });
+    child.unref();
+  });
+  assert.is(statSync(socket).mode & 0o777, 0o600);
+  const supervisor = await poll('the supervisor', () => liveRecord(records.own));
+  started.push(supervisor);
+  assert.ok(takesOrders(records.own));
+  assert.is(await ask(socket), 'first');
+
+  const answers: string[] = [];
+  let asking = true;
+  const load = (async () => {
+    while (asking) answers.push(await ask(socket));
+  })();
+  writeOrders(records.orders, { command: serving('second'), paused: true });
+  signalProcess(supervisor, 'SIGHUP');
+  await poll('the first one ends', () => liveRecord(records.child) === undefined);
+  const before = answers.length;
+  writeOrders(records.orders, { command: serving('second') });
+  await poll('the second one answers', () => answers.includes('second'));
+  assert.ok(answers.length > before);
+  const second = liveRecord(records.child);
+  if (second) signalProcess(second, 'SIGKILL');
+  const count = answers.length;
+  await poll('it answers again', () => answers.length > count + 20);
+  asking = false;
+  await load;
+  assert.equal([...new Set(answers)], ['first', 'second']);
+  signalProcess(supervisor, 'SIGTERM');
+  await poll('all of it ends', () => !isAlive(supervisor));
+  assert.is(await ask(socket).catch((error: NodeJS.ErrnoException) => error.code), 'ECONNREFUSED');
+});
+
+test('orders that cannot be read are none', () => {
+  for (const text of ['', '{', '{"command": []}', '{"command": "x"}']) {
+    writeFileSync(file('bad-orders.json'), text);
+    assert.is(readOrders(file('bad-orders.json')), undefined);
+  }
+});
+
+test('orders of an upgrade that was killed on its way are not those to run this program', () => {
+  const orders = file('left-orders.json');
+  const own = ['/old/bin/holdfast', 'serve'];
+  assert.not(saysToRun(orders, own), 'there are none');
+  for (const [left, same] of [
+    [{ command: own }, true],
+    [{ command: own, paused: true }, false],
+    [{ command: ['/new/bin/holdfast', 'serve'] }, false],
+  ] as const) {
+    writeOrders(orders, { ...left, command: [...left.command] });
+    assert.is(saysToRun(orders, own), same, JSON.stringify(left));
+  }
+});
+
+test('a held socket is taken only by whom it is for, and not passed on', () => {
+  const env: NodeJS.ProcessEnv = { LISTEN_PID: '7', LISTEN_FDS: '1', LISTEN_FDNAMES: 'x' };
+  assert.is(heldSocket({ ...env }, 8), undefined);
+  assert.is(heldSocket({ ...env, LISTEN_FDS: '2' }, 7), undefined);
+  assert.is(heldSocket(env, 7), 3);
+  assert.equal(env, {});
+  assert.is(heldSocket({ ...heldEnvironment }, 7), 3);
 });
 
 test.run();

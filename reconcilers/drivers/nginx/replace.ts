@@ -82,8 +82,8 @@ async function servesAlone(next: NginxProcess, { logs, clock }: Replacement): Pr
   do {
     await delay(clock, POLL_MILLISECONDS);
     const alive = await nginxProcess(next.pid, logs);
+    // Workers that end are started again by it: a master that stays is enough.
     if (!alive || identity(alive) !== identity(next)) return false;
-    if ((await activeWorkers(next.pid, logs)).length === 0) return false;
   } while (clock.monotonic() < until);
   return true;
 }
