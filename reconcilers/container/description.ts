@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
-import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
+import { type ContainerSpec, LABEL, type Mount, type RestartPolicy } from '../drivers/docker/index.ts';
 
 /** Label with the canonical settings themselves, so that a difference can be named later. Values of env are digests. */
 export const SETTINGS_LABEL = 'dev.holdfast.settings';
@@ -49,6 +49,14 @@ export interface ContainerInputs {
   stopSeconds?: number;
   /** Who makes it. Labels only: another version or a state folder with a new name is no reason for another container. */
   maker?: { stateFolder: string; version: string };
+}
+
+/**
+ * What Docker does with one that has ended. Apps come back with the machine, whoever else is there. Databases are started one after another
+ * by the controller then: Docker brings back only those that failed. Not in the hash: it is changed without another container.
+ */
+export function restartPolicyOf(kind: string | undefined): RestartPolicy {
+  return kind === 'Addon' ? 'on-failure' : 'always';
 }
 
 export function containerName(name: string, kind: ContainerInputs['owner']['kind'] = 'App'): string {
@@ -163,7 +171,7 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
     ...(inputs.memoryWithSwap === undefined ? {} : { memoryWithSwap: inputs.memoryWithSwap }),
     cpuShares: 512,
     pidsLimit: inputs.pidsLimit,
-    restartPolicy: 'always',
+    restartPolicy: restartPolicyOf(owner.kind),
     dropCapabilities: ['NET_RAW'],
     ...(inputs.apparmorProfile ? { apparmorProfile: inputs.apparmorProfile } : {}),
     log: { maxSize: '10m', maxFiles: 3 },
