@@ -104,8 +104,9 @@ unlessSkipped('it waits, and says for what, while the authority is away', async 
     domain(),
     irc,
   );
-  const { message } = await apps.becomes('irc', 'CertificateNotReady');
-  assert.match(message, /waits for certificate\/irc\.example\.com/);
+  await apps.becomes('irc', 'CertificateNotReady');
+  const waits = /waits for certificate\/irc\.example\.com/;
+  await until('it names the certificate', async () => waits.test((await apps.ready('irc'))?.message ?? ''));
   assert.is(await host.sh('docker ps -aq --filter label=dev.holdfast.kind=App'), '');
 });
 
