@@ -23,7 +23,8 @@ import { takesOrders } from '../../controller/supervise/start.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-supervise-'));
 const started: ProcessRecord[] = [];
-test.after(() => {
+// Also when the process ends by an error that no test has caught.
+process.once('exit', () => {
   for (const record of started) signalProcess(record, 'SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
