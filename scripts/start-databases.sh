@@ -1,37 +1,40 @@
 #!/bin/sh
-# Starts the databases of an installation, one after another, when the controller does not: start-databases.sh STATE-FOLDER.
-# Run by holdfast-databases.service at each boot. It only looks on while their number grows. As long as it grows, or none is left, the
-# controller is at work, which also asks each one whether it answers; here nobody can, so that they are started ten seconds apart.
+# Starts the databases of an installation where the controller does not: start-databases.sh STATE-FOLDER. Run by holdfast-databases.service.
+#
+# Docker starts no database, since it would start all at once. The controller starts them one after another and asks each whether it answers.
+# As long as it is alive this only looks on. When it has not been for a minute, what stands still is started, ten seconds apart.
 set -u
 state=$1
+controller=holdfast.service
+every=15 patience=60
 
-ours() {
-  docker ps -aq --filter label=dev.holdfast.kind=Addon --filter "label=dev.holdfast.state=$state" "$@"
+# Alive is what runs and is the same process as at the look before: one that ends again and again is not.
+life() {
+  systemctl is-active --quiet "$controller" && systemctl show --property InvocationID --value "$controller"
 }
 
-# Those that were stopped on purpose, or that a newer container replaces, have the policy no.
+ours() {
+  docker ps "$@" --filter label=dev.holdfast.kind=Addon --filter "label=dev.holdfast.state=$state" \
+    --format '{{.Names}} {{.Label "dev.holdfast.name"}}' 2>/dev/null
+}
+
+# The container that has the Addon's own name, where none of that Addon runs: an upgrade has others, on the same data.
 standing() {
-  for id in $(ours --filter status=exited); do
-    policy=$(docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id") || continue
-    [ "$policy" = on-failure ] && echo "$id"
+  running=" $(ours --filter status=running | cut -d ' ' -f 2 | tr '\n' ' ')"
+  ours --filter status=exited | while read -r container addon; do
+    [ "$container" = "holdfast-addon-$addon" ] || continue
+    case "$running" in *" $addon "*) ;; *) echo "$container" ;; esac
   done
 }
 
-# A server that reads much at its start holds up a controller that is alive; one that is not is not waited for so long.
-patience() {
-  if systemctl is-active --quiet holdfast.service; then echo 300; else echo 60; fi
-}
-
-before=none quiet=0
-while [ "$quiet" -lt "$(patience)" ]; do
-  [ -n "$(standing)" ] || exit 0
-  now=$(ours --filter status=running | sort)
-  if [ "$now" = "$before" ]; then quiet=$((quiet + 5)); else quiet=0; fi
+before='' waited=0
+while sleep "$every"; do
+  now=$(life)
+  if [ -n "$now" ] && [ "$now" = "$before" ]; then waited=0; else waited=$((waited + every)); fi
   before=$now
-  sleep 5
-done
-
-for id in $(standing); do
-  echo "nobody started $(docker inspect -f '{{.Name}}' "$id"): starting it"
-  docker start "$id" >/dev/null && sleep 10
+  [ "$waited" -ge "$patience" ] || continue
+  for container in $(standing); do
+    echo "the controller is away: starting $container"
+    docker start "$container" >/dev/null && sleep 10
+  done
 done

@@ -11,7 +11,7 @@ import path from 'node:path';
 export const SOCKET_UNIT = 'holdfast.socket';
 export const CONTROLLER_UNIT = 'holdfast.service';
 export const EDGE_UNIT = 'holdfast-nginx.service';
-/** Starts databases after a boot at which the controller does not. */
+/** Starts databases where the controller does not. */
 const DATABASES_UNIT = 'holdfast-databases.service';
 export const UNITS = [SOCKET_UNIT, CONTROLLER_UNIT, EDGE_UNIT, DATABASES_UNIT] as const;
 const FOLDER = '/etc/systemd/system';
@@ -99,6 +99,7 @@ export async function enableUnits(): Promise<string[]> {
     await must('start', CONTROLLER_UNIT);
     did.push(`${CONTROLLER_UNIT} is started`);
   }
+  if (!(await isActive(DATABASES_UNIT))) await must('start', DATABASES_UNIT);
   return did;
 }
 

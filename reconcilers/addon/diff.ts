@@ -381,7 +381,7 @@ function keepRunning(want: AddonWant, current: SeenContainer, target: string, ad
   if (current.drift.some(({ field }) => field === POLICY)) {
     const wanted = restartPolicyOf('Addon');
     const reason = because(want, `container.${POLICY}`, found(current), wanted, 'drift');
-    const message = 'let Docker start it again when it fails, and not with the machine';
+    const message = 'have it started by Holdfast alone, in its turn';
     steps.push(step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason }));
   }
   const asked = want.document.metadata.annotations?.[ANNOTATION.restartedAt];

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
-import { type ContainerSpec, LABEL, type Mount, type RestartPolicy } from '../drivers/docker/index.ts';
+import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
 /** Label with the canonical settings themselves, so that a difference can be named later. Values of env are digests. */
 export const SETTINGS_LABEL = 'dev.holdfast.settings';
@@ -52,11 +52,11 @@ export interface ContainerInputs {
 }
 
 /**
- * What Docker does with one that has ended. Apps come back with the machine, whoever else is there. Databases are started one after another
- * by the controller then: Docker brings back only those that failed. Not in the hash: it is changed without another container.
+ * What Docker does with one that has ended. Apps come back by themselves, whoever else is there. Databases are started by the controller,
+ * one after another: Docker would start all at once. Not in the hash: it is changed without another container.
  */
-export function restartPolicyOf(kind: string | undefined): RestartPolicy {
-  return kind === 'Addon' ? 'on-failure' : 'always';
+export function restartPolicyOf(kind: string | undefined): ContainerSpec['restartPolicy'] {
+  return kind === 'Addon' ? 'no' : 'always';
 }
 
 export function containerName(name: string, kind: ContainerInputs['owner']['kind'] = 'App'): string {

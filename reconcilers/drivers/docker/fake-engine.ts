@@ -228,8 +228,7 @@ export class FakeEngine {
     if (container.state !== 'running') return;
     const ranFor = this.#clock.now() - (container.startedAt ?? 0);
     this.#end(container, code, true);
-    const policy = container.rendered.HostConfig?.RestartPolicy?.Name;
-    if (policy === 'no' || (policy === 'on-failure' && code === 0) || container.stoppedByHand) return;
+    if (container.rendered.HostConfig?.RestartPolicy?.Name === 'no' || container.stoppedByHand) return;
     container.state = 'restarting';
     const wait =
       ranFor >= LONG_RUN ? FIRST_RESTART : FIRST_RESTART * 2 ** Math.min(container.restartCount, 10);
@@ -320,7 +319,6 @@ export class FakeEngine {
   restartByPolicy(): void {
     for (const container of this.containers.values()) {
       const always = container.rendered.HostConfig?.RestartPolicy?.Name === 'always';
-      // Of those that it lost with the machine it knows no exit, which counts as none.
       if (!always || container.state === 'running' || container.state === 'created') continue;
       try {
         this.start(container);

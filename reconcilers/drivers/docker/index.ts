@@ -52,12 +52,6 @@ export interface PublishedPort {
   hostAddress?: string;
 }
 
-/**
- * What the engine does by itself with a process that has ended. always: starts it again, at its own start, too. on-failure: starts it again
- * when it ended with an error; after a boot it does not start what had ended well, nor in most versions what was cut off.
- */
-export type RestartPolicy = 'always' | 'on-failure' | 'no';
-
 export interface ContainerSpec {
   name: string;
   /** Image id or repository@digest: what exactly runs. */
@@ -78,7 +72,7 @@ export interface ContainerSpec {
   memoryWithSwap?: number;
   cpuShares: number;
   pidsLimit: number;
-  restartPolicy: RestartPolicy;
+  restartPolicy: 'always' | 'no';
   dropCapabilities: string[];
   /** Name of an AppArmor profile, where the kernel has it. */
   apparmorProfile?: string;
@@ -289,7 +283,7 @@ export interface DockerWriting {
     id: string,
     options: { command: string[]; tty: boolean; env?: Record<string, string>; user?: string },
   ): Promise<ExecSession>;
-  setRestartPolicy(id: string, policy: RestartPolicy): Promise<void>;
+  setRestartPolicy(id: string, policy: 'always' | 'no'): Promise<void>;
   /** Refuses (foreign) what does not carry our mark; `conflict` while a container uses it, running or not. */
   removeVolume(name: string): Promise<void>;
   /**

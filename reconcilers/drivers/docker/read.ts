@@ -12,7 +12,6 @@ import type {
   Mount,
   NetworkSummary,
   PublishedPort,
-  RestartPolicy,
 } from './index.ts';
 import { NO_NEW_PRIVILEGES } from './render.ts';
 
@@ -162,7 +161,7 @@ function readSettings(
     ...(memoryWithSwap === undefined ? {} : { memoryWithSwap }),
     cpuShares: host.CpuShares ?? 0,
     pidsLimit: host.PidsLimit ?? 0,
-    restartPolicy: readRestartPolicy(host),
+    restartPolicy: ['', 'no'].includes(host.RestartPolicy?.Name ?? '') ? 'no' : 'always',
     dropCapabilities: (host.CapDrop ?? []).map(normalCapability).sort(),
     ...(profile === undefined ? {} : { apparmorProfile: profile }),
     log: {
@@ -248,16 +247,10 @@ function readPorts(bindings: NonNullable<HostConfig['PortBindings']>): Published
   );
 }
 
-function readRestartPolicy({ RestartPolicy: policy }: HostConfig): RestartPolicy {
-  const name = policy?.Name ?? '';
-  if (name === 'on-failure') return name;
-  return ['', 'no'].includes(name) ? 'no' : 'always';
-}
-
 function readDeviations(host: HostConfig): Deviation[] {
   const found: Deviation[] = [];
   const policy = host.RestartPolicy?.Name ?? '';
-  if (!['', 'no', 'always', 'on-failure'].includes(policy)) {
+  if (!['', 'no', 'always'].includes(policy)) {
     found.push({ field: 'restartPolicy', found: policy, wanted: 'always' });
   }
   const { Memory: memory = 0, MemorySwap: withSwap = 0 } = host;
