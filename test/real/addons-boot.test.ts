@@ -59,11 +59,18 @@ async function list(kind: string): Promise<Document[]> {
   return code === 0 ? (JSON.parse(stdout) as { items: Document[] }).items : [];
 }
 
+const running = async () =>
+  Number(
+    await host.sh('docker ps -q --filter label=dev.holdfast.kind=Addon --filter status=running | wc -l'),
+  );
+
 const addonsReady = (seconds: number, look: () => Promise<unknown> = async () => undefined) =>
   until(
     'all databases answer',
     async () => {
       await look();
+      // A status from before the boot says that all is well.
+      if ((await running()) < all.length) return false;
       const addons = await list('addons');
       return (
         addons.length === all.length && addons.every((one) => condition(one, 'Ready')?.status === 'True')
@@ -74,11 +81,6 @@ const addonsReady = (seconds: number, look: () => Promise<unknown> = async () =>
 
 const containers = all.map(([, , addon]) => `holdfast-addon-${addon}`);
 const ids = () => host.sh(`docker inspect -f '{{.Id}}' ${containers.join(' ')}`);
-const running = async () =>
-  Number(
-    await host.sh('docker ps -q --filter label=dev.holdfast.kind=Addon --filter status=running | wc -l'),
-  );
-
 interface Start {
   name: string;
   startedAt: number;
