@@ -1231,6 +1231,25 @@ export interface BindingStatus {
     prefix?: string;
   };
   /**
+   * Name of the Addon that the account is in.
+   */
+  addon?: string;
+  /**
+   * Accounts that it had before in another Addon or under another name, and that are still to be locked. Their data is kept.
+   *
+   * Items: One account.
+   */
+  previous?: {
+    /**
+     * Name of the Addon.
+     */
+    addon: string;
+    /**
+     * Login name.
+     */
+    account: string;
+  }[];
+  /**
    * Name of the Secret that holds the password.
    */
   secret?: string;

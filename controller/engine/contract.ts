@@ -183,8 +183,11 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   readonly always?: readonly string[] | ((view: View) => readonly string[]);
   /** Usually the document's name; the shared target where many documents have one. */
   key(document: Document): string;
-  /** Keys to wake when a document of `watches` changes. Pure. */
-  wakes?(changed: Document, view: View): readonly string[];
+  /**
+   * Keys to wake when a document of `watches` changes. Pure. `what`: whether more than its status has changed. Two kinds that wake each
+   * other by their statuses alone would never come to rest while one of them fails.
+   */
+  wakes?(changed: Document, view: View, what: { substantial: boolean }): readonly string[];
   /** What should be, from documents alone. undefined: nothing is known of this key, nothing to do. */
   want(key: string, view: View): Want | undefined;
   /** Documents whose state the key speaks of: the one, or all that share the target. */

@@ -273,7 +273,8 @@ export class Engine<Reading, Writing> {
     for (const loop of this.#loops) {
       if (loop.reconciler.kind === document.kind && substantial) this.#wakeForDocument(loop, document);
       if (loop.reconciler.watches?.includes(document.kind)) {
-        for (const key of loop.reconciler.wakes?.(document, this.view) ?? []) loop.queue.add(key);
+        for (const key of loop.reconciler.wakes?.(document, this.view, { substantial }) ?? [])
+          loop.queue.add(key);
       }
     }
   }

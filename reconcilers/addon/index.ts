@@ -33,9 +33,10 @@ export const addonReconciler: Reconciler<AddonWant, AddonHave, AddonStep, Readin
   },
 };
 
-function wakes(changed: Document, view: View): readonly string[] {
+function wakes(changed: Document, view: View, { substantial }: { substantial: boolean }): readonly string[] {
   const { kind, metadata, spec } = changed;
-  if (kind === 'Binding') return [String(spec['addon'])];
+  // Its status follows that of the Addon.
+  if (kind === 'Binding') return substantial ? [String(spec['addon'])] : [];
   if (kind === 'Platform') return view.list('Addon').map((addon) => addon.metadata.name);
   const owner = metadata.ownerReferences?.[0];
   if (owner?.kind === 'Addon') return [owner.name];

@@ -13,6 +13,7 @@ import { IMAGES, LISTENS_ON } from '../images.ts';
 import { PRIVATE_AUTH } from '../secrets.ts';
 import type { Simulation } from '../simulation.ts';
 import { atAddress, ourContainers, STATE_FOLDER } from '../world.ts';
+import { addonObstacle, loginProblems } from './databases.ts';
 
 /** A person has to say that it should be tried again. */
 export const RETRY_REASONS: ReadonlySet<string> = new Set(['RolloutFailed', 'Looping', 'Cancelled']);
@@ -87,6 +88,9 @@ function deserves(
   }
   if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound', 'PortInUse'] };
   if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
+  const obstacle = addonObstacle(sim, app);
+  if (obstacle !== undefined)
+    return { ready: false, reasons: [obstacle, 'PortInUse', 'ImageNotFound', 'RegistryDenied'] };
   const port = portHeld(sim, app, document, apps);
   if (port === 'held') return { ready: false, reasons: ['PortInUse'] };
   const image = IMAGES[app.image];
@@ -228,6 +232,7 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
   }
   if (address !== undefined && atAddress(world.docker, address) !== container)
     problems.push('another answers there');
+  problems.push(...loginProblems(sim, name, effective, container.spec));
   return [...problems, ...edgeProblems(sim, app, effective, address)];
 }
 
@@ -264,9 +269,10 @@ function strays({ world, store }: Simulation, apps: readonly Document[]): string
     .filter(({ labels }) => labels[LABEL.kind] === 'App' && !idle.has(labels[LABEL.uid] ?? ''))
     .filter(({ name }) => !world.docker.engine.volumeInUse(name))
     .map(({ name }) => `volume ${name} is used by no container`);
-  const taskUids = new Set(store?.list('Task').items.map(({ metadata }) => metadata.uid));
+  const others = ['Task', 'Addon'].flatMap((kind) => store?.list(kind).items ?? []);
+  const otherUids = new Set(others.map(({ metadata }) => metadata.uid));
   const leases = [...(store?.leases.all('address') ?? [])]
-    .filter(([uid]) => !uids.has(uid) && !taskUids.has(uid))
+    .filter(([uid]) => !uids.has(uid) && !otherUids.has(uid))
     .map(([uid, address]) => `address ${address} is kept for ${uid}, which is gone`);
   return [...containers, ...volumes, ...leases];
 }
