@@ -38,7 +38,13 @@ export type AddonWork =
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; want: AddonWant; hash: string; address: string }
-  | { type: 'SwitchContainer'; want: AddonWant; hash: string; address: string }
+  | {
+      type: 'SwitchContainer';
+      want: AddonWant;
+      hash: string;
+      address: string;
+      replaced: readonly string[];
+    }
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
   | { type: 'RestartContainer'; want: AddonWant; id: string; address: string }
@@ -336,13 +342,14 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
   if (replaced) {
     steps.push(
       step(
-        { type: 'SwitchContainer', want, hash, address },
+        { type: 'SwitchContainer', want, hash, address, replaced: others.map(({ id }) => id) },
         {
           target,
           impact: 'restart',
           message: 'stop the old container, start the new one, and go back if its server does not answer',
           because: reasons,
-          deadlineSeconds: 600,
+          // Longer than what a server has to answer, so that there is time to go back.
+          deadlineSeconds: 900,
         },
       ),
     );

@@ -118,7 +118,7 @@ function ignoreNotFound(error: unknown): void {
 }
 
 async function switchTo(
-  { uid, hash, probe }: Work<'SwitchContainer'>,
+  { uid, hash, replaced, probe }: Work<'SwitchContainer'>,
   world: Writing,
   signal: AbortSignal,
 ): Promise<void> {
@@ -127,6 +127,7 @@ async function switchTo(
     {
       uid,
       hash,
+      replaced,
       signal,
       check: (next, up) => requireFreePorts(next, up, world),
       prove: ({ id }) => proveContainer(id, { answers, milliseconds: PROVE_MILLISECONDS }, world, signal),

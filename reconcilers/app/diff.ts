@@ -44,7 +44,13 @@ export type AppWork =
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; uid: string; hash: string }
-  | { type: 'SwitchContainer'; uid: string; hash: string; probe?: ProbeTarget }
+  | {
+      type: 'SwitchContainer';
+      uid: string;
+      hash: string;
+      replaced: readonly string[];
+      probe?: ProbeTarget;
+    }
   | { type: 'StopContainer'; id: string }
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
@@ -439,7 +445,7 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
     );
   }
   if (!current || !isUp(current) || replaced)
-    steps.push(startStep(want, have, { target, hash, replaced, current, reasons }));
+    steps.push(startStep(want, have, { target, hash, replaced, others, current, reasons }));
   else if (current.state !== 'paused')
     steps.push(...restartPolicy(want, current, target), ...restart(want, current, target));
   steps.push(...others.map((container) => removeOther(container, reasons, want)));
@@ -489,6 +495,7 @@ interface Start {
   target: string;
   hash: string;
   replaced: SeenContainer | undefined;
+  others: readonly SeenContainer[];
   current: SeenContainer | undefined;
   reasons: Because[];
 }
@@ -496,7 +503,7 @@ interface Start {
 function startStep(
   want: AppWant,
   have: AppHave,
-  { target, hash, replaced, current, reasons }: Start,
+  { target, hash, replaced, others, current, reasons }: Start,
 ): AppStep {
   const { uid } = want.document.metadata;
   const found = current
@@ -511,7 +518,7 @@ function startStep(
   const probe = probeTarget(want, have.address);
   const runs = current !== undefined && isUp(current);
   return step(
-    { type: 'SwitchContainer', uid, hash, ...(probe ? { probe } : {}) },
+    { type: 'SwitchContainer', uid, hash, replaced: others.map(({ id }) => id), ...(probe ? { probe } : {}) },
     {
       target,
       impact: runs && !isUp(replaced) ? 'none' : 'replace',

@@ -39,13 +39,17 @@ function because(field: string, found: Json, wanted: Json, cause: string): Becau
 export function diffBinding(want: BindingWant, have: BindingHave): BindingStep[] {
   if (want.deleting) return [...teardown(want, have), ...leave(want, have)];
   if (want.blocked) return [];
-  const isThere = have.isKnown && !want.waiting && !rotationIsDue(want);
   return [
     ...createAddon(want),
     ...credentials(want),
     ...provision(want, have),
-    ...(isThere ? leave(want, have) : []),
+    ...(isReachable(want, have) ? leave(want, have) : []),
   ];
+}
+
+/** The account is where it is wanted, or about to be. */
+export function isReachable(want: BindingWant, { isKnown }: BindingHave): boolean {
+  return isKnown && !want.waiting && !rotationIsDue(want);
 }
 
 /** Once there is an account where it is wanted, the one before is locked. */

@@ -1,7 +1,7 @@
 /** What can honestly be said of a Binding. Pure. Never the password, and of it only a digest. */
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import type { AddonStatus } from '../../resources/generated.ts';
-import { type BindingStep, rotationIsDue } from './diff.ts';
+import { type BindingStep, isReachable, rotationIsDue } from './diff.ts';
 import type { BindingHave } from './observe.ts';
 import type { BindingWant } from './want.ts';
 
@@ -42,7 +42,8 @@ function placeFields(want: BindingWant, have: BindingHave | undefined, isQuiet: 
   const { document, server, account, left } = want;
   const { addon, account: known } = document.status ?? {};
   const isMoved = addon !== document.spec.addon || known?.username !== account.name;
-  const isLeft = ({ isOpen }: { isOpen: boolean }) => !(isOpen && isQuiet && server);
+  const isDone = have !== undefined && isQuiet && isReachable(want, have);
+  const isLeft = ({ isOpen }: { isOpen: boolean }) => !(isOpen && isDone);
   const previous = (have?.left.filter(isLeft) ?? left).map((one) => ({
     addon: one.addon,
     account: one.account,

@@ -157,7 +157,7 @@ const RECONCILERS: readonly Mutation[] = [
   {
     name: 'a start forgets the restart policy',
     file: 'reconcilers/container/work.ts',
-    find: "if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');",
+    find: "if (policy !== 'always') await docker.setRestartPolicy(container.id, 'always');",
     replace: '',
   },
   {
@@ -253,6 +253,39 @@ const RECONCILERS: readonly Mutation[] = [
   },
 ];
 
+const DATABASES: readonly Mutation[] = [
+  {
+    name: 'an account is dropped where it should be locked',
+    file: 'reconcilers/binding/diff.ts',
+    find: '  if (deleteData) {',
+    replace: '  if (deleteData || account.state) {',
+  },
+  {
+    name: 'an Addon that is deleted loses its data',
+    file: 'reconcilers/addon/diff.ts',
+    find: 'if (want.deleteData && !have.missingFolders.includes(have.folder)) {',
+    replace: 'if (!have.missingFolders.includes(have.folder)) {',
+  },
+  {
+    name: 'a password that was changed in the server counts as right',
+    file: 'reconcilers/binding/diff.ts',
+    find: "const isRight = account?.state === 'bound' && account.credential === credentialDigest(secret.password);",
+    replace: "const isRight = account?.state === 'bound' && credentialDigest(secret.password) !== '';",
+  },
+  {
+    name: 'an account that an App has left stays open',
+    file: 'reconcilers/binding/diff.ts',
+    find: 'if (!server || !isOpen) return [];',
+    replace: 'if (!server || isOpen) return [];',
+  },
+  {
+    name: 'people may delete an Addon that is in use',
+    file: 'controller/store/rules.ts',
+    find: "if (definition.usedBy === undefined || author.via === 'controller') return;",
+    replace: "if (definition.usedBy === undefined || author.via !== '') return;",
+  },
+];
+
 const CACHES: readonly Mutation[] = [
   {
     name: 'an event of changed settings is not heard',
@@ -280,4 +313,4 @@ const CACHES: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...ENGINE, ...STORE, ...RECONCILERS, ...CACHES];
+export const MUTATIONS: readonly Mutation[] = [...ENGINE, ...STORE, ...RECONCILERS, ...DATABASES, ...CACHES];
