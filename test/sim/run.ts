@@ -39,7 +39,7 @@ const HANGS_AT_MOST = 130_000;
 /** Reconciles from the last disturbance until all is well, and for each document. */
 const MOST_RECONCILES = 60;
 const MOST_RECONCILES_EACH = 50;
-const EACH = ['App', 'Addon', 'Binding'];
+const EACH = ['App', 'Addon', 'Binding', 'Domain'];
 
 export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
   const sim = new Simulation({ seed: history.seed, apps: history.apps, ...options });
@@ -202,7 +202,7 @@ function expectSoundStore({ store }: Simulation): void {
 }
 
 /** What others are in use by goes after them. */
-const ORDER = ['App', 'Addon'];
+const ORDER = ['App', 'Addon', 'Domain'];
 
 async function expectNothingLeft(sim: Simulation): Promise<void> {
   for (const kind of ORDER) {

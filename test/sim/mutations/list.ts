@@ -286,6 +286,33 @@ const DATABASES: readonly Mutation[] = [
   },
 ];
 
+const NAMES: readonly Mutation[] = [
+  {
+    name: 'a record of somebody else counts as our own',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'return set?.mark?.owner === owner;',
+    replace: "return set !== undefined && owner !== '';",
+  },
+  {
+    name: 'a record that nobody wants any more stays in the zone',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'if (!found || !isOurs(found, want.owner) || found.special !== undefined) return undefined;',
+    replace: 'if (!found || isOurs(found, want.owner)) return undefined;',
+  },
+  {
+    name: 'a record is written without a mark',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'return { ttl, values, mark: markOf(want, documents, values) };',
+    replace: 'return { ttl, values };',
+  },
+  {
+    name: 'a Domain goes while records stand in its zone',
+    file: 'reconcilers/domain/observe.ts',
+    find: 'if (usedBy.length === 0) return;',
+    replace: 'if (usedBy.length >= 0) return;',
+  },
+];
+
 const CACHES: readonly Mutation[] = [
   {
     name: 'an event of changed settings is not heard',
@@ -313,4 +340,11 @@ const CACHES: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...ENGINE, ...STORE, ...RECONCILERS, ...DATABASES, ...CACHES];
+export const MUTATIONS: readonly Mutation[] = [
+  ...ENGINE,
+  ...STORE,
+  ...RECONCILERS,
+  ...DATABASES,
+  ...NAMES,
+  ...CACHES,
+];

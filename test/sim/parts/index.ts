@@ -2,6 +2,8 @@
 import { addonPart } from './addon.ts';
 import { appPart } from './app.ts';
 import { bindingPart } from './binding.ts';
+import { dnsRecordPart } from './dnsrecord.ts';
+import { domainPart } from './domain.ts';
 import type { Part } from './part.ts';
 import { platformPart } from './platform.ts';
 import { secretPart } from './secret.ts';
@@ -16,6 +18,8 @@ export const parts: readonly Part[] = [
   taskPart,
   addonPart,
   bindingPart,
+  domainPart,
+  dnsRecordPart,
 ];
 
 export const THEMES: readonly string[] = [...new Set(parts.flatMap(({ theme }) => theme ?? []))];
@@ -25,8 +29,6 @@ export const WITHOUT_PART: Readonly<Record<string, string>> = {
   Token: 'read by the API alone, which is not part of the controller’s core',
   Event: 'written by the engine about all others; invariants.ts reads every one of them',
   Source: 'to come',
-  Domain: 'to come',
-  DNSRecord: 'to come',
   Certificate: 'to come',
   Key: 'to come',
 };
