@@ -7,6 +7,7 @@ import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { type ContainerSummary, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
+import { restartPolicyOf } from './description.ts';
 import { isUp, LOG_LINES } from './seen.ts';
 
 export const STOP_SECONDS = 10;
@@ -72,12 +73,11 @@ export async function find(
 
 export async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
+    const wanted = restartPolicyOf(container.labels[LABEL.kind]);
     // One that never ran has the policy that it was made with. Setting what is set would be an event, which wakes what has just failed.
-    const policy =
-      container.state === 'created'
-        ? 'always'
-        : (await docker.container(container.id))?.settings.restartPolicy;
-    if (policy !== 'always') await docker.setRestartPolicy(container.id, 'always');
+    const found =
+      container.state === 'created' ? wanted : (await docker.container(container.id))?.settings.restartPolicy;
+    if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);
@@ -92,7 +92,7 @@ function startFailure(error: unknown): unknown {
   return new ReconcileError('retryable', 'StartFailed', error.message, { cause: error });
 }
 
-/** Restart policy `always` would bring a stopped container back when Docker starts. */
+/** Its restart policy would bring a stopped container back when Docker starts. */
 export async function stop(id: string, { docker }: Writing, seconds = STOP_SECONDS): Promise<void> {
   await docker.setRestartPolicy(id, 'no');
   await docker.stop(id, seconds);

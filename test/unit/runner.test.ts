@@ -103,6 +103,13 @@ test('a file that hangs is ended, first kindly, then by force', async () => {
   assert.match(outcome.output, /here\nasked/);
 });
 
+test('what a file leaves behind, with its output in hand, holds nobody up', async () => {
+  const command = ['sh', '-c', 'sleep 100 & echo "left $!"'];
+  const { output } = await runFile({ file: 'x', command, timeoutSeconds: 60, cwd: tmpdir() });
+  const left = Number(/left (\d+)/.exec(output)?.[1]);
+  assert.ok(process.kill(left, 'SIGKILL'), 'it is there still');
+});
+
 test('a program that is not there is a failure', async () => {
   const job = { file: 'x', command: ['/no/such/program'], timeoutSeconds: 5, cwd: tmpdir() };
   assert.is((await runFile(job)).failed, 1);

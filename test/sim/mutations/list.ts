@@ -157,7 +157,7 @@ const RECONCILERS: readonly Mutation[] = [
   {
     name: 'a start forgets the restart policy',
     file: 'reconcilers/container/work.ts',
-    find: "if (policy !== 'always') await docker.setRestartPolicy(container.id, 'always');",
+    find: 'if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);',
     replace: '',
   },
   {
