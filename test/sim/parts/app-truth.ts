@@ -15,7 +15,7 @@ import { PRIVATE_AUTH } from '../secrets.ts';
 import type { Simulation } from '../simulation.ts';
 import { atAddress, ourContainers, STATE_FOLDER } from '../world.ts';
 import { addonObstacle, loginProblems } from './databases.ts';
-import { domainObstacle } from './domain.ts';
+import { domainObstacle } from './named.ts';
 
 /** A person has to say that it should be tried again. */
 export const RETRY_REASONS: ReadonlySet<string> = new Set(['RolloutFailed', 'Looping', 'Cancelled']);

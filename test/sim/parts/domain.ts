@@ -1,8 +1,7 @@
 /** Domains: who may change the zone, where the world is sent to, and what stands in the zone that is not ours. */
 import type { FakeZone } from '../../../reconcilers/drivers/dns/fake.ts';
 import type { RecordSet } from '../../../reconcilers/drivers/dns/index.ts';
-import { API_VERSION, condition, type Document } from '../../../resources/document.ts';
-import type { EffectiveApp } from '../../../resources/effective.ts';
+import { API_VERSION, condition } from '../../../resources/document.ts';
 import type { Random } from '../../support/random.ts';
 import type { Invariant } from '../invariants.ts';
 import { SECRET } from '../secrets.ts';
@@ -234,13 +233,4 @@ function isUsed({ memory }: Simulation): boolean {
   return [...memory.documents.values()].some(
     ({ kind, spec }) => (kind === 'App' || kind === 'DNSRecord') && spec['domain'] === DOMAIN,
   );
-}
-
-/** What keeps an App from its name: a word of its status, `any` where it may be as it is, or nothing. */
-export function domainObstacle({ store }: Simulation, { domain }: EffectiveApp): string | undefined {
-  if (domain === 'localhost') return undefined;
-  const found: Document | undefined = store?.get('Domain', domain);
-  if (!found) return 'ReferenceNotFound';
-  if ((found.status as { zone?: string } | undefined)?.zone === undefined) return 'DomainNotReady';
-  return condition(found, 'Ready')?.status === 'True' ? undefined : 'any';
 }
