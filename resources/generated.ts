@@ -780,6 +780,10 @@ export interface AppStatus {
    */
   manifest?: {};
   /**
+   * Generation that everything was last seen as wanted by; 0 where it never was. What differs from that is drift.
+   */
+  convergedGeneration?: number;
+  /**
    * Main host name.
    */
   fqdn?: string;

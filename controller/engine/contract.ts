@@ -198,6 +198,8 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
    * `done`: the steps of this run.
    */
   notices?(want: Want, have: Have, done: readonly S[]): Notice[];
+  /** There are no steps although it is not as wanted: something must come first. Pure. */
+  isWaiting?(want: Want, have: Have): boolean;
   /** Look again after this many seconds even if nothing woke it. */
   requeueAfterSeconds?(want: Want, have: Have): number | undefined;
 }

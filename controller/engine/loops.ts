@@ -1,19 +1,20 @@
 /**
- * Notices work that does not last: the same step for the same reason again right after it was done, or again and again over some
+ * Notices work that does not last: the same step for the same reason again before all was as wanted, or again and again over some
  * minutes. Then the key only looks, and does the step rarely; when the difference goes away, everything is as before. Called by
- * each run (run.ts); one for the engine. It remembers nothing over a restart: then the counting begins anew.
+ * each run (run.ts); one for the engine. Counts are in memory; what was stopped is kept in status, and held to after a restart.
  */
 import type { Clock } from '../clock.ts';
 import type { Because, Failure, Step } from './contract.ts';
 
-/** Done so often in one run, one right after the other, a step does not help. */
+/** Done so often while all was never as wanted in between, a step does not help. However long each takes, within an hour. */
 const MOST_IN_A_ROW = 3;
+const ROW_MILLISECONDS = 3_600_000;
 /**
  * Done so often within the window, something else keeps changing it back. Counts what disturbs: to start what somebody ends again
  * and again is what we are for.
  */
 const MOST_IN_WINDOW = 10;
-/** A run may end between two of a row, to wait for what is on its way: so it counts by the minute, too. */
+/** All may be as wanted for a moment each time: so it counts by the minute, too. */
 const MOST_IN_MINUTE = 3;
 const MINUTE_MILLISECONDS = 60_000;
 const WINDOW_MILLISECONDS = 600_000;
@@ -31,7 +32,9 @@ interface Stop {
 }
 
 interface Trace {
-  inRun: Map<string, number>;
+  inRun: Set<string>;
+  /** Monotonic times since all was as wanted, oldest first. */
+  row: Map<string, number[]>;
   /** Monotonic times, oldest first. */
   done: Map<string, number[]>;
   stop?: Stop;
@@ -53,9 +56,11 @@ export class LoopBreaker {
   done(id: string, step: Step): void {
     const trace = this.#trace(id);
     const signature = signatureOf(step);
-    trace.inRun.set(signature, (trace.inRun.get(signature) ?? 0) + 1);
+    const now = this.#clock.monotonic();
+    trace.inRun.add(signature);
+    trace.row.set(signature, [...(trace.row.get(signature) ?? []), now].slice(-MOST_IN_A_ROW));
     if (step.impact === 'none') return;
-    const times = [...this.#recent(trace, signature), this.#clock.monotonic()];
+    const times = [...this.#recent(trace, signature), now];
     trace.done.set(signature, times.slice(-MOST_IN_WINDOW));
   }
 
@@ -78,6 +83,7 @@ export class LoopBreaker {
     const trace = this.#traces.get(id);
     if (!trace) return;
     delete trace.stop;
+    trace.row.clear();
     for (const signature of [...trace.done.keys()])
       if (this.#recent(trace, signature).length === 0) trace.done.delete(signature);
     if (trace.done.size === 0) this.#traces.delete(id);
@@ -89,7 +95,7 @@ export class LoopBreaker {
   }
 
   #trace(id: string): Trace {
-    const trace = this.#traces.get(id) ?? { inRun: new Map(), done: new Map() };
+    const trace = this.#traces.get(id) ?? { inRun: new Set(), row: new Map(), done: new Map() };
     this.#traces.set(id, trace);
     return trace;
   }
@@ -100,7 +106,9 @@ export class LoopBreaker {
   }
 
   #isTooOften(trace: Trace, signature: string): boolean {
-    if ((trace.inRun.get(signature) ?? 0) >= MOST_IN_A_ROW) return true;
+    const hourAgo = this.#clock.monotonic() - ROW_MILLISECONDS;
+    const row = (trace.row.get(signature) ?? []).filter((time) => time > hourAgo);
+    if (row.length >= MOST_IN_A_ROW) return true;
     const recent = this.#recent(trace, signature);
     const minuteAgo = this.#clock.monotonic() - MINUTE_MILLISECONDS;
     return (
@@ -109,7 +117,7 @@ export class LoopBreaker {
   }
 
   #stillStopped(trace: Trace, stop: Stop, step: Step): Failure | undefined {
-    if ((trace.inRun.get(stop.signature) ?? 0) > 0)
+    if (trace.inRun.has(stop.signature))
       return this.#stop(trace, step, Math.min(stop.pause * 2, LONGEST_PAUSE_MILLISECONDS));
     return this.#clock.monotonic() < stop.retryAt ? stop.failure : undefined;
   }
@@ -142,10 +150,20 @@ function withoutIds(value: unknown): string {
 }
 
 function messageOf(step: Step): string {
-  const shown = (value: Because['found']) => (value === undefined ? 'nothing' : JSON.stringify(value));
-  const differences = step.because
-    .slice(0, 3)
-    .map(({ field, found, wanted }) => `${field}: found ${shown(found)}, wanted ${shown(wanted)}`);
+  const more = step.because.length - MOST_SHOWN;
+  const differences = [
+    ...step.because.slice(0, MOST_SHOWN).map(inWords),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
   const words = differences.length > 0 ? ` (${differences.join('; ')})` : '';
   return `${step.type} on ${step.target} is needed again right after it was done${words}; something else changes it back. It is done rarely until that ends; holdfast retry does it at once`;
+}
+
+const MOST_SHOWN = 3;
+
+function inWords({ field, found, wanted }: Because): string {
+  // Values that may be secret are not told.
+  if (found === undefined && wanted === undefined) return `${field}: found another value than is wanted`;
+  const shown = (value: Because['found']) => (value === undefined ? 'nothing' : JSON.stringify(value));
+  return `${field}: found ${shown(found)}, wanted ${shown(wanted)}`;
 }

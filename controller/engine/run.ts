@@ -153,7 +153,7 @@ export class KeyRun<Reading, Writing> {
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const looked = await this.#look();
       if (looked) return looked;
-      if (this.#want === undefined || this.#pending.length === 0) this.#settled();
+      if (this.#isAsWanted()) this.#settled();
       if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
       const obstacle = this.#obstacle();
       if (obstacle || this.#due.length === 0) return obstacle;
@@ -170,6 +170,11 @@ export class KeyRun<Reading, Writing> {
 
   get #id(): string {
     return `${this.#reconciler.kind.toLowerCase()}/${this.#key}`;
+  }
+
+  #isAsWanted(): boolean {
+    if (this.#want === undefined) return true;
+    return this.#pending.length === 0 && !this.#reconciler.isWaiting?.(this.#want, this.#have);
   }
 
   #settled(): void {

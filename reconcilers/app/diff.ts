@@ -361,9 +361,10 @@ function causeOfSite(want: AppWant): string {
   return isFresh(want) ? want.cause() : 'drift';
 }
 
-/** The status does not speak of this generation yet. */
-function isFresh({ document }: AppWant): boolean {
-  return document.status?.observedGeneration !== document.metadata.generation;
+/** It was never as this generation wants it, so that nothing can have drifted. */
+function isFresh({ document: { status, metadata } }: AppWant): boolean {
+  // A status of before the field was there speaks of a generation once it was seen.
+  return (status?.convergedGeneration ?? status?.observedGeneration) !== metadata.generation;
 }
 
 function createFolders(want: AppWant, have: AppHave): AppStep[] {
@@ -664,7 +665,9 @@ function containerReasons(
   const moved = network
     ? because(want, `network.${want.network?.name ?? ''}`, network.found, have.address ?? null, 'drift')
     : [];
-  return [...changed, ...drifted, ...moved];
+  const reasons = [...changed, ...drifted, ...moved];
+  if (reasons.length > 0) return reasons;
+  return because(want, `labels.${LABEL.hash}`, old.hash, settingsHash(settings), 'drift');
 }
 
 function stop(want: AppWant, have: AppHave): AppStep[] {

@@ -55,12 +55,13 @@ export async function seeContainers(docker: Reading['docker'], look: Look): Prom
     const details = isLookedAt ? await docker.container(container.id) : undefined;
     if (isLookedAt && !details) continue;
     if (details) {
-      entry.details = details;
-      entry.state = details.state;
+      const { name, state, addresses } = details;
+      Object.assign(entry, { details, name, state, addresses });
       const isCompared = spec !== undefined && entry.hash === spec.hash;
       if (isCompared) entry.drift = settingsDifference(spec, details);
       // One that was made for other settings was compared with nothing.
-      if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
+      if (isCompared && entry.drift.length === 0 && look.isWell(details))
+        docker.looked(container.id, details);
       else if (isCompared) docker.doubt(container.id);
     }
     seen.push(entry);

@@ -74,6 +74,7 @@ export function inspectFake(container: FakeContainer, image: FakeImage = {}): In
       ],
       Labels: rendered.Labels ?? {},
       Tty: spec.tty,
+      StopTimeout: rendered.StopTimeout ?? null,
     },
     HostConfig: structuredClone(rendered.HostConfig) as NonNullable<InspectedContainer['HostConfig']>,
     NetworkSettings: {
