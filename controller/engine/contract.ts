@@ -8,7 +8,14 @@
  * - What a step made carries a mark, and the next `observe` finds it by that mark: a crash between any two steps is
  *   repaired by looking again, never by remembering.
  */
-import type { Condition, Document, Json, Manifest, Reference } from '../../resources/document.ts';
+import type {
+  Condition,
+  Document,
+  Json,
+  Manifest,
+  Reference,
+  StoppedStep,
+} from '../../resources/document.ts';
 
 /** Worst thing that a step does to what is running. */
 export type Impact = 'none' | 'reload' | 'restart' | 'replace' | 'data-loss';
@@ -118,6 +125,8 @@ export interface Failure {
   /** retryable: with backoff. terminal: until something changes. waiting: until `because` changes, and not an error. */
   kind: 'retryable' | 'terminal' | 'waiting';
   step?: Step;
+  /** The step is not done for now, also by a controller that is started anew. */
+  stopped?: StoppedStep;
   /** Looked at again after this long at the latest, whatever the kind says. */
   recheckSeconds?: number;
 }

@@ -3,6 +3,8 @@
  * minutes. Then the key only looks, and does the step rarely; when the difference goes away, everything is as before. Called by
  * each run (run.ts); one for the engine. Counts are in memory; what was stopped is kept in status, and held to after a restart.
  */
+import { createHash } from 'node:crypto';
+import type { StoppedStep } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Because, Failure, Step } from './contract.ts';
 
@@ -21,7 +23,7 @@ const WINDOW_MILLISECONDS = 600_000;
 const FIRST_PAUSE_MILLISECONDS = 600_000;
 const LONGEST_PAUSE_MILLISECONDS = 3_600_000;
 /** Looking costs nothing, and it may have been put right without a word. */
-const LOOK_AGAIN_SECONDS = 60;
+const STOPPED = { kind: 'terminal', recheckSeconds: 60 } as const;
 
 interface Stop {
   signature: string;
@@ -94,6 +96,19 @@ export class LoopBreaker {
     this.#traces.delete(id);
   }
 
+  /** What a controller before this one had stopped. */
+  restore(id: string, stopped: StoppedStep): void {
+    const { reason, message, step, retryAt = '', pauseSeconds = 0 } = stopped;
+    const failure: Failure = { ...STOPPED, reason, message, stopped };
+    const left = Math.max(0, Date.parse(retryAt) - this.#clock.now()) || 0;
+    this.#trace(id).stop = {
+      signature: step,
+      pause: Math.max(pauseSeconds * 1000, FIRST_PAUSE_MILLISECONDS),
+      retryAt: this.#clock.monotonic() + left,
+      failure,
+    };
+  }
+
   #trace(id: string): Trace {
     const trace = this.#traces.get(id) ?? { inRun: new Set(), row: new Map(), done: new Map() };
     this.#traces.set(id, trace);
@@ -123,15 +138,16 @@ export class LoopBreaker {
   }
 
   #stop(trace: Trace, step: Step, pause: number): Failure {
-    const failure: Failure = {
-      kind: 'terminal',
-      reason: 'Looping',
-      message: messageOf(step),
-      step,
-      recheckSeconds: LOOK_AGAIN_SECONDS,
+    const told = { reason: 'Looping', message: messageOf(step) };
+    const signature = signatureOf(step);
+    const stopped: StoppedStep = {
+      ...told,
+      step: signature,
+      retryAt: new Date(this.#clock.now() + pause).toISOString(),
+      pauseSeconds: pause / 1000,
     };
-    const retryAt = this.#clock.monotonic() + pause;
-    trace.stop = { signature: signatureOf(step), pause, retryAt, failure };
+    const failure: Failure = { ...STOPPED, ...told, step, stopped };
+    trace.stop = { signature, pause, retryAt: this.#clock.monotonic() + pause, failure };
     return failure;
   }
 }
@@ -142,7 +158,8 @@ export class LoopBreaker {
  */
 export function signatureOf({ type, target, because }: Step): string {
   const fields = because.map(({ field, wanted, cause }) => [field, withoutIds(wanted), cause]);
-  return JSON.stringify([type, withoutIds(target), fields]);
+  const text = JSON.stringify([type, withoutIds(target), fields]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function withoutIds(value: unknown): string {
