@@ -134,8 +134,14 @@ async function pass({ controller }: Lying, seconds: number): Promise<void> {
   }
 }
 
-for (const stopMilliseconds of [0, 25_000])
-  for (const [what, field, lie] of lies)
+/** Where a container takes long to end, no field is another matter than the next. */
+const slowly = lies.filter(([what]) => ['memory', 'the command', 'the name'].includes(what));
+
+for (const [stopMilliseconds, some] of [
+  [0, lies],
+  [25_000, slowly],
+] as const)
+  for (const [what, field, lie] of some)
     test(`an engine that lies about ${what}, where a stop takes ${stopMilliseconds / 1000} s`, async () => {
       const liar = await lying(stopMilliseconds);
       try {
