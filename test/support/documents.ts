@@ -70,7 +70,8 @@ function arbitraryOf(schema: Schema, path: string, choices: Choices): fc.Arbitra
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (schema.type === 'object') return objectOf(schema, path, choices);
   const either = schema.oneOf ?? schema.anyOf;
-  if (either) return fc.oneof(...either.map((one) => arbitraryOf({ ...schema, ...without(one) }, path, choices)));
+  if (either)
+    return fc.oneof(...either.map((one) => arbitraryOf({ ...schema, ...without(one) }, path, choices)));
   if (schema.type === 'array') return arrayOf(schema, path, choices);
   if (schema.type === 'boolean') return fc.boolean();
   if (schema.type === 'integer' || schema.type === 'number')
