@@ -103,6 +103,13 @@ test('a file that hangs is ended, first kindly, then by force', async () => {
   assert.match(outcome.output, /here\nasked/);
 });
 
+test('a file that leaves a process behind does not wait for it', async () => {
+  const job = { file: 'x', command: ['sh', '-c', 'sleep 60 & echo $!'], timeoutSeconds: 50, cwd: tmpdir() };
+  const { output, seconds } = await runFile(job);
+  process.kill(Number(output), 'SIGKILL');
+  assert.ok(seconds < 30, `${seconds} s`);
+});
+
 test('a program that is not there is a failure', async () => {
   const job = { file: 'x', command: ['/no/such/program'], timeoutSeconds: 5, cwd: tmpdir() };
   assert.is((await runFile(job)).failed, 1);
