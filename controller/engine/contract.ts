@@ -127,7 +127,7 @@ export interface Failure {
   step?: Step;
   /** The step is not done for now, also by a controller that is started anew. */
   stopped?: StoppedStep;
-  /** Looked at again after this long at the latest, whatever the kind says. */
+  /** Looked at again after this long at the latest, whatever the kind says; what waits, soon at first and then less often. */
   recheckSeconds?: number;
 }
 

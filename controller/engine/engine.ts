@@ -346,8 +346,10 @@ export class Engine<Reading, Writing> {
     const { queue } = loop;
     this.#say(loop, key, result);
     const { recheckSeconds } = result.failure ?? {};
-    if (recheckSeconds !== undefined) queue.addAfter(key, recheckSeconds * 1000);
-    if (result.outcome === 'retry') queue.retry(key);
+    // What it waits for may be over at once, or never.
+    const isSoon = result.outcome === 'waiting' && recheckSeconds !== undefined;
+    if (recheckSeconds !== undefined && !isSoon) queue.addAfter(key, recheckSeconds * 1000);
+    if (result.outcome === 'retry' || isSoon) queue.retry(key);
     else if (result.outcome === 'terminal') queue.addAfter(key, TERMINAL_RECHECK_MILLISECONDS);
     else if (result.outcome === 'waiting') queue.addAfter(key, WAITING_RECHECK_MILLISECONDS);
     else queue.forget(key);
