@@ -60,6 +60,18 @@ test('a route that overlaps the pool is gone round, and named in a plan', async 
   assert.is((await apps.ready('one'))?.status, 'True');
 });
 
+test('an App is made all the same when Docker has no addresses left for networks', async () => {
+  await host.sh(
+    'for one in $(seq 60); do docker network create full-$one >/dev/null 2>/root/full || break; done',
+  );
+  assert.match(await host.readFile('/root/full'), /non-overlapping|fully subnetted/);
+  await apps.apply(...['full-1', 'full-2', 'full-3'].map((name) => app(name)));
+  await apps.serve('full-1', 'full-2', 'full-3');
+  const ours = await host.sh('docker network ls -q --filter label=dev.holdfast.managed=true');
+  assert.is(ours.split('\n').length, 1);
+  await host.sh('docker network rm $(docker network ls -q --filter name=full-) >/dev/null');
+});
+
 for (const port of [443, 80])
   test(`nginx ends and somebody takes port ${port}: it is told who, and over by itself`, async () => {
     await host.holdfast(['suspend', 'sites']);
