@@ -5,7 +5,7 @@
  * default gives the same hash. Settings are the facts of the older platform's containers where it had them (read-only root,
  * writable /run and /tmp, half the limit as memory and all of it with swap, cpu shares, search domain).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
 import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
@@ -111,7 +111,7 @@ export function settingsHash(settings: Record<string, Json>): string {
 }
 
 export function digest(text: string, length: number): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, length);
+  return hash('sha256', text, 'hex').slice(0, length);
 }
 
 export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
