@@ -374,8 +374,9 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
 function keepRunning(want: AddonWant, current: SeenContainer, target: string, address: string): AddonStep[] {
   if (current.state === 'paused') return [];
   const steps: AddonStep[] = [];
-  if (current.drift.some(({ field }) => field === POLICY)) {
-    const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const policy = current.drift.find(({ field }) => field === POLICY);
+  if (policy) {
+    const reason = because(want, `container.${POLICY}`, policy.found ?? 'no', 'always', 'drift');
     const message = 'let Docker start it again after a reboot';
     steps.push(step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason }));
   }

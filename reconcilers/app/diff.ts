@@ -553,8 +553,9 @@ function stateCause(want: AppWant): string {
 
 /** A running container that would not come back after a reboot. Set at every start, so only drift is left to repair. */
 function restartPolicy(want: AppWant, current: SeenContainer, target: string): AppStep[] {
-  if (!current.drift.some(({ field }) => field === POLICY)) return [];
-  const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const policy = current.drift.find(({ field }) => field === POLICY);
+  if (!policy) return [];
+  const reason = because(want, `container.${POLICY}`, policy.found ?? 'no', 'always', 'drift');
   const message = 'let Docker start it again after a reboot';
   return [step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason })];
 }
