@@ -224,10 +224,7 @@ function historyOf(store: Store): HistoryReading {
       const at = `${uid} ${generation}`;
       const kept = known.get(`${kind}/${name}`);
       if (kept?.at === at) return kept.specs;
-      const generations = store.history(kind, name).reverse();
-      const specs = generations
-        .map((revision) => store.specAt(kind, name, revision.generation))
-        .filter((spec) => spec !== undefined);
+      const specs = store.specs(kind, name);
       if (uid === undefined) known.delete(`${kind}/${name}`);
       else known.set(`${kind}/${name}`, { at, specs });
       return specs;

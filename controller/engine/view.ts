@@ -37,6 +37,8 @@ export class StoreView implements View {
   readonly #lists = new Map<string, { version: number; items: readonly Document[] }>();
   readonly #versions = new Map<string, number>();
   readonly #derived = new DerivedValues();
+  /** Of the newest generation of each document, by uid: no look reads a history. */
+  readonly #causes = new Map<string, { generation: number; cause: string }>();
 
   constructor(store: Store, kinds: readonly string[]) {
     this.#store = store;
@@ -65,6 +67,7 @@ export class StoreView implements View {
     const before = shapes.get(document.metadata.name);
     const after = change.type === 'DELETED' ? undefined : shape(document);
     if (before === after) return false;
+    if (change.type === 'DELETED') this.#causes.delete(document.metadata.uid);
     if (after === undefined) shapes.delete(document.metadata.name);
     else shapes.set(document.metadata.name, after);
     this.#shapeVersions.set(kind, (this.#shapeVersions.get(kind) ?? 0) + 1);
@@ -108,9 +111,14 @@ export class StoreView implements View {
   }
 
   causeOf(document: Document): string {
+    const { uid, generation } = document.metadata;
+    const known = this.#causes.get(uid);
+    if (known?.generation === generation) return known.cause;
     const revision = this.#store.history(document.kind, document.metadata.name).at(-1);
-    const generation = `generation ${document.metadata.generation}`;
-    return revision ? `${generation} by ${revision.author.user} through ${revision.author.via}` : generation;
+    const author = revision && ` by ${revision.author.user} through ${revision.author.via}`;
+    const cause = `generation ${generation}${author ?? ''}`;
+    this.#causes.set(uid, { generation, cause });
+    return cause;
   }
 }
 

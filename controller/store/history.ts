@@ -59,6 +59,20 @@ export class History {
     return spec && deepFreeze(spec);
   }
 
+  /** Of every generation that is kept and can be made, newest first. */
+  specs(document: Document): JsonObject[] {
+    const { uid, generation } = document.metadata;
+    const specs: JsonObject[] = [];
+    let spec: JsonObject | undefined;
+    for (const row of this.tables.revisions(document.kind, uid)) {
+      if (row.generation > generation) break;
+      if (row.base !== undefined) spec = row.base;
+      else if (spec !== undefined || row.generation === 1) spec = applyJsonPatch(spec ?? {}, row.patch);
+      if (spec !== undefined && row.generation > generation - this.limit) specs.push(deepFreeze(spec));
+    }
+    return specs.reverse();
+  }
+
   /** The spec that the revisions lead to, to be compared with the document. undefined where there is no history. */
   specByRevisions(document: Document): JsonObject | undefined {
     return specFrom(this.tables.revisions(document.kind, document.metadata.uid));

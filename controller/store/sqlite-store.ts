@@ -173,6 +173,11 @@ export class SqliteStore implements Store {
     return document && this.revisions.specAt(document, generation);
   }
 
+  specs(kind: string, name: string): Record<string, unknown>[] {
+    const document = this.get(kind, name);
+    return document === undefined ? [] : this.revisions.specs(document);
+  }
+
   /** One sentence for each thing that is wrong on disk. Reads everything. */
   problems(): string[] {
     const { tables, documents, revisions: history, kinds, version } = this;

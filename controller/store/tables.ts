@@ -39,11 +39,11 @@ type Table = 'documents' | 'changes' | 'revisions' | 'applied' | 'ownership';
 
 export class Tables {
   private readonly seal: Seal;
-  private readonly statements: ReturnType<typeof prepareAll>;
+  private readonly statements: ReturnType<typeof statementsOf>;
 
   constructor(db: Database.Database, seal: Seal) {
     this.seal = seal;
-    this.statements = prepareAll(db);
+    this.statements = statementsOf(db);
   }
 
   // Documents
@@ -55,17 +55,17 @@ export class Tables {
     const { name, uid } = metadata;
     const text = JSON.stringify(document);
     const body = this.encode('documents', definition, uid, text);
-    if (type === 'ADDED') this.statements.insertDocument.run(kind, name, uid, body);
-    else if (type === 'MODIFIED') this.statements.updateDocument.run(body, kind, name);
-    else this.statements.deleteDocument.run(kind, name);
+    if (type === 'ADDED') this.statements.insertDocument().run(kind, name, uid, body);
+    else if (type === 'MODIFIED') this.statements.updateDocument().run(body, kind, name);
+    else this.statements.deleteDocument().run(kind, name);
     const logged = definition.secret ? this.encode('changes', definition, uid, text) : body;
     const was = before === undefined ? null : this.encode('changes', definition, uid, JSON.stringify(before));
-    this.statements.insertChange.run(version, type, kind, uid, was, logged);
+    this.statements.insertChange().run(version, type, kind, uid, was, logged);
     return Buffer.byteLength(text);
   }
 
   *documents(): Iterable<Document> {
-    for (const row of this.statements.documents.iterate() as Iterable<DocumentRow>) {
+    for (const row of this.statements.documents().iterate() as Iterable<DocumentRow>) {
       yield deepFreeze(this.decode('documents', row.kind, row.uid, row.body) as Document);
     }
   }
@@ -74,12 +74,12 @@ export class Tables {
 
   /** Versions of the oldest and the newest change; 0 and 0 for an empty log. */
   changeRange(): { oldest: number; newest: number } {
-    return this.statements.changeRange.get() as { oldest: number; newest: number };
+    return this.statements.changeRange().get() as { oldest: number; newest: number };
   }
 
   /** Changes after one version up to another, in order. */
   changesBetween(after: number, upTo: number): LoggedChange[] {
-    const rows = this.statements.changes.all(after, upTo) as ChangeRow[];
+    const rows = this.statements.changes().all(after, upTo) as ChangeRow[];
     return rows.map(({ version, type, kind, uid, before, body }) => {
       const document = deepFreeze(this.decode('changes', kind, uid, body) as Document);
       if (before === null) return { type, version, document };
@@ -88,7 +88,7 @@ export class Tables {
   }
 
   dropChangesUpTo(version: number): void {
-    this.statements.dropChanges.run(version);
+    this.statements.dropChanges().run(version);
   }
 
   // Revisions
@@ -97,12 +97,12 @@ export class Tables {
     const patch = this.encode('revisions', definition, uid, JSON.stringify(row.patch));
     const base = row.base && this.encode('revisions', definition, uid, JSON.stringify(row.base));
     const { generation, at, author } = row;
-    this.statements.insertRevision.run(uid, generation, at, JSON.stringify(author), patch, base ?? null);
+    this.statements.insertRevision().run(uid, generation, at, JSON.stringify(author), patch, base ?? null);
   }
 
   /** In order of generation. */
   revisions(kind: string, uid: string): RevisionRow[] {
-    const rows = this.statements.revisions.all(uid) as RawRevision[];
+    const rows = this.statements.revisions().all(uid) as RawRevision[];
     return rows.map(({ generation, at, author, patch, base }) => ({
       generation,
       at,
@@ -114,60 +114,60 @@ export class Tables {
 
   /** Drops what is older than the newest whole spec at or before this generation. */
   dropRevisionsBefore(uid: string, generation: number): void {
-    this.statements.dropRevisions.run(uid, uid, generation);
+    this.statements.dropRevisions().run(uid, uid, generation);
   }
 
   // What managers applied
 
   applied(kind: string, uid: string, manager: string): Shape | undefined {
-    const shape = this.statements.applied.get(uid, manager) as Body | undefined;
+    const shape = this.statements.applied().get(uid, manager) as Body | undefined;
     return shape === undefined ? undefined : (this.decode('applied', kind, uid, shape) as Shape);
   }
 
   saveApplied(definition: KindDefinition, uid: string, manager: string, shape: Shape): void {
     const body = this.encode('applied', definition, uid, JSON.stringify(shape));
-    this.statements.saveApplied.run(uid, manager, body);
+    this.statements.saveApplied().run(uid, manager, body);
   }
 
   // Who set which fields
 
   managers(kind: string, uid: string): readonly Manager[] {
-    const managers = this.statements.managers.get(uid) as Body | undefined;
+    const managers = this.statements.managers().get(uid) as Body | undefined;
     return managers === undefined ? [] : (this.decode('ownership', kind, uid, managers) as Manager[]);
   }
 
   saveManagers(definition: KindDefinition, uid: string, managers: readonly Manager[]): void {
     const body = this.encode('ownership', definition, uid, JSON.stringify(managers));
-    this.statements.saveManagers.run(uid, body);
+    this.statements.saveManagers().run(uid, body);
   }
 
   /** What hangs on a document that is gone. */
   forget(uid: string): void {
-    this.statements.forgetRevisions.run(uid);
-    this.statements.forgetApplied.run(uid);
-    this.statements.forgetManagers.run(uid);
+    this.statements.forgetRevisions().run(uid);
+    this.statements.forgetApplied().run(uid);
+    this.statements.forgetManagers().run(uid);
   }
 
   // Leases
 
   leases(): LeaseRow[] {
-    return this.statements.leases.all() as LeaseRow[];
+    return this.statements.leases().all() as LeaseRow[];
   }
 
   leaseOf(pool: string, owner: string): string | undefined {
-    return this.statements.leaseOf.get(pool, owner) as string | undefined;
+    return this.statements.leaseOf().get(pool, owner) as string | undefined;
   }
 
   isLeased(pool: string, value: string): boolean {
-    return this.statements.isLeased.get(pool, value) !== undefined;
+    return this.statements.isLeased().get(pool, value) !== undefined;
   }
 
   saveLease(pool: string, owner: string, value: string): void {
-    this.statements.saveLease.run(pool, owner, value);
+    this.statements.saveLease().run(pool, owner, value);
   }
 
   dropLease(pool: string, owner: string): boolean {
-    return this.statements.dropLease.run(pool, owner).changes > 0;
+    return this.statements.dropLease().run(pool, owner).changes > 0;
   }
 
   // Bodies
@@ -208,8 +208,20 @@ interface RawRevision {
   base: Body | null;
 }
 
-function prepareAll(db: Database.Database) {
-  const sql = (text: string) => db.prepare<unknown[]>(text);
+/** Each is prepared when it is first needed: a start needs three of them. */
+function statementsOf(db: Database.Database) {
+  const sql = (text: string) => {
+    let statement: Database.Statement<unknown[]> | undefined;
+    return () => {
+      statement ??= db.prepare<unknown[]>(text);
+      return statement;
+    };
+  };
+  /** Rows of one column, as its values. */
+  const values = (text: string) => {
+    const plain = sql(text);
+    return () => plain().pluck();
+  };
   return {
     documents: sql('SELECT kind, uid, body FROM documents'),
     insertDocument: sql('INSERT INTO documents (kind, name, uid, body) VALUES (?, ?, ?, ?)'),
@@ -236,15 +248,15 @@ function prepareAll(db: Database.Database) {
          (SELECT max(generation) FROM revisions WHERE uid = ? AND generation <= ? AND base IS NOT NULL)`,
     ),
     forgetRevisions: sql('DELETE FROM revisions WHERE uid = ?'),
-    applied: sql('SELECT shape FROM applied WHERE uid = ? AND manager = ?').pluck(),
+    applied: values('SELECT shape FROM applied WHERE uid = ? AND manager = ?'),
     saveApplied: sql('INSERT OR REPLACE INTO applied (uid, manager, shape) VALUES (?, ?, ?)'),
     forgetApplied: sql('DELETE FROM applied WHERE uid = ?'),
-    managers: sql('SELECT managers FROM ownership WHERE uid = ?').pluck(),
+    managers: values('SELECT managers FROM ownership WHERE uid = ?'),
     saveManagers: sql('INSERT OR REPLACE INTO ownership (uid, managers) VALUES (?, ?)'),
     forgetManagers: sql('DELETE FROM ownership WHERE uid = ?'),
     leases: sql('SELECT pool, owner, value FROM leases'),
-    leaseOf: sql('SELECT value FROM leases WHERE pool = ? AND owner = ?').pluck(),
-    isLeased: sql('SELECT 1 FROM leases WHERE pool = ? AND value = ?').pluck(),
+    leaseOf: values('SELECT value FROM leases WHERE pool = ? AND owner = ?'),
+    isLeased: values('SELECT 1 FROM leases WHERE pool = ? AND value = ?'),
     saveLease: sql('INSERT INTO leases (pool, owner, value) VALUES (?, ?, ?)'),
     dropLease: sql('DELETE FROM leases WHERE pool = ? AND owner = ?'),
   };

@@ -117,6 +117,8 @@ export interface Store {
   history(kind: string, name: string): Revision[];
   /** Spec as of a generation, or undefined when it is not kept. */
   specAt(kind: string, name: string, generation: number): Record<string, unknown> | undefined;
+  /** Of every generation that is kept, newest first. */
+  specs(kind: string, name: string): Record<string, unknown>[];
   /**
    * Values that are unique in a pool and survive a crash, such as container addresses. `lease` answers the owner's
    * present value, or takes the first candidate that nobody has; undefined when all are taken.

@@ -5,7 +5,7 @@
  * default gives the same hash. Settings are the facts of the older platform's containers where it had them (read-only root,
  * writable /run and /tmp, half the limit as memory and all of it with swap, cpu shares, search domain).
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
 import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
@@ -49,6 +49,14 @@ export interface ContainerInputs {
   stopSeconds?: number;
   /** Who makes it. Labels only: another version or a state folder with a new name is no reason for another container. */
   maker?: { stateFolder: string; version: string };
+}
+
+/**
+ * What Docker does with one that has ended. Apps come back by themselves, whoever else is there. Databases are started by the controller,
+ * one after another: Docker would start all at once. Not in the hash: it is changed without another container.
+ */
+export function restartPolicyOf(kind: string | undefined): ContainerSpec['restartPolicy'] {
+  return kind === 'Addon' ? 'no' : 'always';
 }
 
 export function containerName(name: string, kind: ContainerInputs['owner']['kind'] = 'App'): string {
@@ -111,7 +119,7 @@ export function settingsHash(settings: Record<string, Json>): string {
 }
 
 export function digest(text: string, length: number): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, length);
+  return hash('sha256', text, 'hex').slice(0, length);
 }
 
 export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
@@ -163,7 +171,7 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
     ...(inputs.memoryWithSwap === undefined ? {} : { memoryWithSwap: inputs.memoryWithSwap }),
     cpuShares: 512,
     pidsLimit: inputs.pidsLimit,
-    restartPolicy: 'always',
+    restartPolicy: restartPolicyOf(owner.kind),
     dropCapabilities: ['NET_RAW'],
     ...(inputs.apparmorProfile ? { apparmorProfile: inputs.apparmorProfile } : {}),
     log: { maxSize: '10m', maxFiles: 3 },

@@ -4,7 +4,7 @@
  */
 import { seeded } from '../support/random.ts';
 import { NO_FAULTS } from './faults.ts';
-import type { History } from './history.ts';
+import { type History, WHOLE_ENDING } from './history.ts';
 import { type RunOptions, runHistory, type Verdict } from './run.ts';
 
 /** From nothing to an App, through everything that people do with it, to nothing. */
@@ -36,7 +36,7 @@ const PAUSE_MILLISECONDS = 15_000;
 export function smallHistory(names: readonly string[], seed: number): History {
   const random = seeded(seed);
   const entries = names.map((name) => ({ name, seed: random.below(2 ** 32), pause: PAUSE_MILLISECONDS }));
-  return { seed, calm: false, apps: 1, rates: NO_FAULTS, entries };
+  return { seed, calm: false, apps: 1, rates: NO_FAULTS, entries, ending: WHOLE_ENDING };
 }
 
 export interface Exhausted {

@@ -23,16 +23,30 @@ export interface History {
   apps: number;
   rates: Rates;
   entries: readonly Entry[];
+  ending: Ending;
 }
+
+/** What is judged at the end beside that all is well and stays so. Each costs as much as several disturbances, so not every history has it. */
+export interface Ending {
+  /** A newer program changes nothing. */
+  newProgram: boolean;
+  /** What is deleted leaves nothing but its data. */
+  deletion: boolean;
+  /** The files of the store are sound. */
+  store: boolean;
+}
+
+export const WHOLE_ENDING: Ending = { newProgram: true, deletion: true, store: true };
 
 /** Longer than it takes to pull, start, prove and publish; shorter than any resync or recheck. */
 export const CALM_SECONDS = 40;
+/** Disturbances at least. */
 const LENGTH = 50;
 
 export function historyOf(seed: number): History {
   const random = seeded(seed);
-  const calm = random.next() < 0.15;
-  const apps = random.pick([1, 1, 2, 2, 2, 3, 3, 4]);
+  const calm = random.next() < 0.08;
+  const apps = random.pick([1, 1, 1, 2, 2, 2, 3, 4]);
   const rates = calm ? NO_FAULTS : anyRates(random);
   // Per seed some things never happen and others all the time.
   const chosen = DISTURBANCES.filter(({ announced = true }) => !calm || announced)
@@ -44,12 +58,14 @@ export function historyOf(seed: number): History {
   }
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
   const rhythm = random.pick(RHYTHMS);
-  const entries = Array.from({ length: LENGTH + random.below(6) }, (): Entry => {
+  const entries = Array.from({ length: LENGTH + random.below(3) }, (): Entry => {
     const found = weighted(chosen, random.next() * total);
     const pause = calm ? CALM_SECONDS * 1000 : random.below(random.pick(rhythm));
     return { name: found, seed: random.below(2 ** 32), pause };
   });
-  return { seed, calm, apps, rates, entries };
+  const chance = (of: number) => random.next() < of;
+  const ending = { newProgram: chance(0.4), deletion: chance(0.4), store: chance(0.2) };
+  return { seed, calm, apps, rates, entries, ending };
 }
 
 function weighted(chosen: readonly { disturbance: { name: string }; weight: number }[], at: number): string {
@@ -62,11 +78,11 @@ function weighted(chosen: readonly { disturbance: { name: string }; weight: numb
 }
 
 const STRENGTHS = [0, 0, 1, 1, 1, 3, 8];
-/** Longest pauses, in milliseconds, to choose from each time. */
+/** Longest pauses, in milliseconds, to choose from each time. Most that goes wrong does so in seconds; what takes hours costs most. */
 const RHYTHMS: readonly (readonly number[])[] = [
-  [2, 200],
-  [200, 5_000],
-  [2, 5_000, 30_000],
+  ...Array<readonly number[]>(3).fill([2, 200]),
+  ...Array<readonly number[]>(3).fill([200, 5_000]),
+  ...Array<readonly number[]>(3).fill([2, 5_000, 30_000]),
   [5_000, 20_000, 330_000],
 ];
 

@@ -210,6 +210,8 @@ export function memoryStore(kinds: readonly KindDefinition[]): MemoryStore {
       (state.revisions.get(`${kind}/${name}`) ?? []).map(({ spec, ...revision }) => revision),
     specAt: (kind, name, generation) =>
       state.revisions.get(`${kind}/${name}`)?.find((revision) => revision.generation === generation)?.spec,
+    specs: (kind, name) =>
+      [...(state.revisions.get(`${kind}/${name}`) ?? [])].reverse().map(({ spec }) => spec),
     leases: {
       of: () => undefined,
       all: () => new Map(),

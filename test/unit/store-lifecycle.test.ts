@@ -213,6 +213,8 @@ test(
         patch: [{ op: 'add', path: '/a', value: 1 }],
       });
       for (const [index, spec] of specs.entries()) assert.equal(store.specAt('Note', 'a', index + 1), spec);
+      assert.equal(store.specs('Note', 'a'), specs.toReversed());
+      assert.equal(store.specs('Note', 'none'), []);
       assert.is(store.specAt('Note', 'a', 5), undefined);
       assert.is(store.specAt('Note', 'a', 0), undefined);
       assert.is(store.specAt('Note', 'none', 1), undefined);
@@ -238,6 +240,11 @@ test(
           assert.is(store.specAt('Note', 'a', generation)?.count, generation);
         }
         assert.is(store.specAt('Note', 'a', oldest - 1), undefined);
+        const kept = Array.from({ length: index - oldest + 1 }, (_, n) => index - n);
+        assert.equal(
+          store.specs('Note', 'a').map(({ count }) => count),
+          kept,
+        );
       }
       assert.equal(store.problems(), []);
     },
