@@ -30,7 +30,7 @@ const LOGIN = 'single sign-on comes with a later version of Holdfast';
 export const ADDONS: Readonly<Record<string, AddonFacts>> = {
   localstorage: { serving: 'app', variables: [] },
   scheduler: { serving: 'app', variables: [] },
-  tls: { serving: 'later', variables: [], missing: 'files with a certificate come with a later version' },
+  tls: { serving: 'app', variables: [] },
   postgresql: { serving: 'server', variables: databaseVariables('POSTGRESQL') },
   mysql: { serving: 'server', variables: databaseVariables('MYSQL') },
   mongodb: { serving: 'server', variables: databaseVariables('MONGODB') },

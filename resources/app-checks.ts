@@ -137,13 +137,14 @@ const TAKEN = ['/', '/run', '/tmp', '/proc', '/sys', '/dev'];
 function checkVolumes(spec: Record<string, unknown>): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const seen = new Set<string>();
+  const taken = at(spec, 'addons', 'tls') === undefined ? TAKEN : [...TAKEN, '/etc/certs'];
   for (const [index, volume] of listOf(spec['volumes']).entries()) {
     const path = at(volume, 'path');
     if (typeof path !== 'string' || !path.startsWith('/')) continue;
     const pointer = `/spec/volumes/${index}/path`;
     const normal = normalVolumePath(path);
     if (path.split('/').includes('..')) problems.push({ pointer, message: 'must not contain ..' });
-    else if (TAKEN.includes(normal))
+    else if (taken.includes(normal))
       problems.push({ pointer, message: `cannot be ${normal}: every container has it, and it is not kept` });
     else if (seen.has(normal))
       problems.push({ pointer, message: `stands twice: ${normal} is a volume already` });

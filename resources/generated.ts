@@ -635,7 +635,7 @@ export interface AppSpec {
     [k: string]: number;
   };
   /**
-   * Servers that a plain image is given an account in, or which Addon a package's own addons are. Each brings its environment variables.
+   * What a plain image is given beside its container, or which Addon a package's own addons are. Servers bring their environment variables.
    */
   addons?: {
     /**
@@ -673,6 +673,10 @@ export interface AppSpec {
      * Redis, a server of the App's own.
      */
     redis?: {};
+    /**
+     * The certificate of the App's main name and its key, as /etc/certs/tls_cert.pem and /etc/certs/tls_key.pem.
+     */
+    tls?: {};
   };
   /**
    * false: a package whose sign-on is optional is run without it, so that its addons ldap, oauth and oidc are left out. Default true.

@@ -74,8 +74,9 @@ export interface Job {
   cwd: string;
 }
 
-/** What was printed is read this long after the end. */
-const LAST_WORDS_MILLISECONDS = 5_000;
+/** Between the end of a test file and the end of what it wrote. */
+const LAST_WORDS_MILLISECONDS = 3_000;
+
 const running = new Set<ChildProcess>();
 
 /** Ends what runs now, so that test files can clean up after themselves; answers when all are gone. */
@@ -119,14 +120,13 @@ export async function runFile(job: Job, graceSeconds = 30): Promise<Outcome & { 
       resolve({ code: 1 });
     });
     child.once('close', (code, signal) => resolve({ code, signal }));
-    // A process that it left behind may hold its output open for ever.
-    child.once('exit', (code, signal) => {
-      setTimeout(() => {
-        for (const stream of [child.stdout, child.stderr]) stream.destroy();
-        resolve({ code, signal });
-      }, LAST_WORDS_MILLISECONDS);
-    });
+    // What it started and did not end may hold its output open for ever.
+    child.once('exit', (code, signal) =>
+      setTimeout(() => resolve({ code, signal }), LAST_WORDS_MILLISECONDS),
+    );
   });
+  child.stdout.destroy();
+  child.stderr.destroy();
   clearTimeout(timer);
   running.delete(child);
   const verdict = judge(output, timedOut ? { ...ending, timeout: job.timeoutSeconds } : ending);

@@ -115,11 +115,12 @@ function environment(): string {
     .join('\n');
 }
 
-function unitValues({ places, program }: Start): Record<string, string | string[]> {
+function unitValues({ places, program, root }: Start): Record<string, string | string[]> {
   return {
     STATE: places.state,
     EDGE: places.nginx,
     SOCKET: places.socket,
+    DATABASES: ['/bin/sh', path.join(root, 'scripts', 'start-databases.sh'), places.state],
     SERVE: [...program, ...serveArguments(places)],
     NGINX: nginxCommand(places.nginx),
     ENVIRONMENT: environment(),

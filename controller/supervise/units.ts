@@ -1,6 +1,6 @@
 /**
  * The systemd units of an installation: rendered from systemd/*.service with its paths, written only when their text differs.
- * up, down and purge call it where systemd is process 1. It removes and stops no unit but these two.
+ * up, down and purge call it where systemd is process 1. It removes and stops no unit but these.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,7 +11,9 @@ import path from 'node:path';
 export const SOCKET_UNIT = 'holdfast.socket';
 export const CONTROLLER_UNIT = 'holdfast.service';
 export const EDGE_UNIT = 'holdfast-nginx.service';
-export const UNITS = [SOCKET_UNIT, CONTROLLER_UNIT, EDGE_UNIT] as const;
+/** Starts databases where the controller does not. */
+const DATABASES_UNIT = 'holdfast-databases.service';
+export const UNITS = [SOCKET_UNIT, CONTROLLER_UNIT, EDGE_UNIT, DATABASES_UNIT] as const;
 const FOLDER = '/etc/systemd/system';
 
 export function hasSystemd(): boolean {
@@ -97,6 +99,7 @@ export async function enableUnits(): Promise<string[]> {
     await must('start', CONTROLLER_UNIT);
     did.push(`${CONTROLLER_UNIT} is started`);
   }
+  if (!(await isActive(DATABASES_UNIT))) await must('start', DATABASES_UNIT);
   return did;
 }
 

@@ -1,7 +1,10 @@
 /** Does one step for an Addon. Each may be done twice. */
+
+import { delay } from '../../controller/clock.ts';
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { API_VERSION } from '../../resources/document.ts';
 import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
+import { restartPolicyOf } from '../container/description.ts';
 import { find, isGone, pull, start, switchContainer, tellFailure } from '../container/work.ts';
 import { newPassword } from '../password.ts';
 import { PASSWORD_KEY } from '../secret-value.ts';
@@ -45,13 +48,13 @@ async function doWork(work: AddonWork, world: Writing, run: Run): Promise<void> 
       await docker.createContainer(work.spec);
       return;
     case 'StartContainer':
-      return world.startTurns.run(() => startServer(work, world, run), run.signal);
+      return inTurn(() => startServer(work, world, run), world, run);
     case 'SwitchContainer':
-      return world.startTurns.run(() => switchServer(work, world, run), run.signal);
+      return inTurn(() => switchServer(work, world, run), world, run);
     case 'UnpauseContainer':
       return docker.unpause(work.id);
     case 'SetRestartPolicy':
-      return docker.setRestartPolicy(work.id, 'always');
+      return docker.setRestartPolicy(work.id, restartPolicyOf('Addon'));
     case 'RestartContainer':
       await world.databases.disconnect(serverOf(work.want, work.address));
       return docker.restart(work.id, SERVER_STOP_SECONDS);
@@ -75,6 +78,22 @@ async function doWork(work: AddonWork, world: Writing, run: Run): Promise<void> 
 }
 
 type Work<T extends AddonWork['type']> = Extract<AddonWork, { type: T }>;
+
+/** One that does not come to answer holds up the others for so long; it is waited for beside them then. */
+const TURN_MILLISECONDS = 60_000;
+
+/** Databases start one after another: the next one when this one answers, or its turn is over. */
+async function inTurn(start: () => Promise<void>, { startTurns, clock }: Writing, run: Run): Promise<void> {
+  run.progress(undefined, 'waits for its turn: databases start one after another');
+  let starting: Promise<void> | undefined;
+  await startTurns.run(async () => {
+    starting = start();
+    const turn = new AbortController();
+    const over = delay(clock, TURN_MILLISECONDS, turn.signal).catch(() => undefined);
+    await Promise.race([starting, over]).finally(() => turn.abort());
+  }, run.signal);
+  await starting;
+}
 
 /** Only root reaches what is in an Addon's folder; inside the container the server's own user reads its secrets. */
 function modeOf(folder: string): number {

@@ -11,6 +11,7 @@ import {
   canonicalSettings,
   containerName,
   containerSpec,
+  restartPolicyOf,
   settingsDifferences,
   settingsHash,
 } from '../container/description.ts';
@@ -371,12 +372,18 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
   return steps;
 }
 
+/** The policy that it has now. */
+function found({ details }: SeenContainer): string {
+  return details?.settings.restartPolicy ?? 'another';
+}
+
 function keepRunning(want: AddonWant, current: SeenContainer, target: string, address: string): AddonStep[] {
   if (current.state === 'paused') return [];
   const steps: AddonStep[] = [];
   if (current.drift.some(({ field }) => field === POLICY)) {
-    const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
-    const message = 'let Docker start it again after a reboot';
+    const wanted = restartPolicyOf('Addon');
+    const reason = because(want, `container.${POLICY}`, found(current), wanted, 'drift');
+    const message = 'have it started by Holdfast alone, in its turn';
     steps.push(step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason }));
   }
   const asked = want.document.metadata.annotations?.[ANNOTATION.restartedAt];

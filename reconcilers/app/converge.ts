@@ -2,7 +2,7 @@
  * Does one step for an App. Each may be done twice. Containers are found by mark, not remembered: a step that ran before a crash
  * finds what it made.
  */
-
+import { basename, dirname, join } from 'node:path';
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { ADDRESS_POOL, leaseAddress } from '../container/address.ts';
 import { isUp } from '../container/seen.ts';
@@ -19,6 +19,7 @@ import {
 import type { ContainerSummary } from '../drivers/docker/index.ts';
 import type { Writing } from '../world.ts';
 import type { AppStep, AppWork } from './diff.ts';
+import { CERTIFICATE_FILE, certificateId, KEY_FILE } from './tls.ts';
 
 const PROVE_MILLISECONDS = 10_000;
 
@@ -91,6 +92,11 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
       return;
     case 'RenameContainer':
       return docker.rename((await find(work, world)).id, work.name);
+    case 'WriteCertificate':
+      return writeCertificate(work, world);
+    case 'RemoveCertificates':
+      for (const folder of work.folders) await world.host.removeFolder(folder);
+      return;
     case 'ReleaseAddress':
       return world.leases.release(ADDRESS_POOL, work.uid);
     case 'DeleteData':
@@ -99,6 +105,23 @@ async function doWork(work: AppWork, world: Writing, run: Run): Promise<void> {
 }
 
 type Work<T extends AppWork['type']> = Extract<AppWork, { type: T }>;
+
+/** Read again, so that no key is in a step. */
+async function writeCertificate(
+  { file, folder }: Work<'WriteCertificate'>,
+  { nginx, host }: Writing,
+): Promise<void> {
+  const pair = await nginx.certificate(file);
+  if (!pair || certificateId(pair) !== basename(folder)) {
+    const message = 'the certificate was changed while it was to be written; it is looked at again';
+    throw new ReconcileError('retryable', 'CertificateNotReady', message);
+  }
+  // Only root gets this far; in the container it is whoever the image runs as.
+  await host.ensureFolder(dirname(folder), { mode: 0o700 });
+  await host.ensureFolder(folder, { mode: 0o755 });
+  await host.writeFile(join(folder, KEY_FILE), pair.key, { mode: 0o444 });
+  await host.writeFile(join(folder, CERTIFICATE_FILE), pair.certificate, { mode: 0o444 });
+}
 
 async function remove(work: Work<'RemoveContainer'>, world: Writing, run: Run): Promise<void> {
   if (work.afterSite !== undefined && run.documents.exists({ kind: 'Site', name: work.afterSite })) {

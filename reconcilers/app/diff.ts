@@ -27,6 +27,7 @@ import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/
 import type { ProbeTarget } from '../drivers/probe/index.ts';
 import type { AppHave } from './observe.ts';
 import { portsOf } from './ports.ts';
+import { CERTIFICATE_PATH, certificateMissing } from './tls.ts';
 import type { AppDocument, AppWant, Obstacle } from './want.ts';
 
 /** What each step needs to be done. Never printed: it may hold secret values. */
@@ -52,6 +53,8 @@ export type AppWork =
   | { type: 'RemoveContainer'; id: string; afterSite?: string; afterTasks?: readonly string[] }
   | { type: 'RemoveVolumes'; names: readonly string[] }
   | { type: 'RenameContainer'; uid: string; hash: string; name: string }
+  | { type: 'WriteCertificate'; file: string; folder: string }
+  | { type: 'RemoveCertificates'; folders: readonly string[] }
   | { type: 'ReleaseAddress'; uid: string }
   | { type: 'DeleteData'; folder: string };
 
@@ -147,8 +150,10 @@ function stepsOf(want: AppWant, have: AppHave): AppStep[] {
     return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];
   steps.push(...createFolders(want, have), ...pullImage(want, have));
   // What runs goes on; a container for what is not there yet would only end again and again.
-  if (want.addons.waiting) return steps;
+  if (partMissing(want, have)) return steps;
+  steps.push(...writeCertificate(want, have));
   steps.push(...containerSteps(want, have), ...removeVolumes(want, have, 'drift'));
+  steps.push(...removeCertificates(want, have.tls.left, 'no container reads it any more'));
   return [...steps, ...deleteBindings(want, 'the App asks for it no more')];
 }
 
@@ -271,6 +276,42 @@ function deleteRecords(want: AppWant, cause: string): AppStep[] {
       },
     );
   });
+}
+
+/** What its container cannot be without, and comes by itself; what runs goes on meanwhile. */
+export function partMissing(want: AppWant, have: AppHave): Obstacle | undefined {
+  return want.addons.waiting ?? certificateMissing(want, have);
+}
+
+function writeCertificate(want: AppWant, { tls }: AppHave): AppStep[] {
+  const { file, from = '' } = want.tls ?? {};
+  if (tls.isWritten || file === undefined || tls.folder === undefined) return [];
+  return [
+    step(
+      { type: 'WriteCertificate', file, folder: tls.folder },
+      {
+        target: `certificate/${want.host ?? ''}`,
+        action: 'create',
+        message: `write the certificate of ${want.host ?? ''} where the App reads it`,
+        because: because(want, CERTIFICATE_PATH, null, tls.folder, from),
+      },
+    ),
+  ];
+}
+
+function removeCertificates(want: AppWant, folders: readonly string[], cause: string): AppStep[] {
+  if (folders.length === 0) return [];
+  return [
+    step(
+      { type: 'RemoveCertificates', folders },
+      {
+        target: `certificate/${want.host ?? want.document.metadata.name}`,
+        action: 'delete',
+        message: `remove ${folders.join(', ')}`,
+        because: because(want, CERTIFICATE_PATH, [...folders], null, cause),
+      },
+    ),
+  ];
 }
 
 function applyBindings(want: AppWant): AppStep[] {
@@ -455,13 +496,14 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   return unasked ? steps.map((one) => ({ ...one, held: 'upgrade' })) : steps;
 }
 
-/** Digest of what documents say of the container, and of what was settled for them: the image and the address. */
+/** Digest of what documents say of the container, and of what was settled for them: the image, the address and the certificate. */
 export function askedFor(want: AppWant, have: AppHave): string {
-  return digest(JSON.stringify([want.asked, have.image?.id, have.address]), 24);
+  const certificate = have.tls.folder === undefined ? [] : [have.tls.folder];
+  return digest(JSON.stringify([want.asked, have.image?.id, have.address, ...certificate]), 24);
 }
 
 /** What documents and Docker decide. A difference in any of these is never Holdfast's own doing. */
-const SETTLED = /^(env\.|image$|address$|network$|command$|dns$)/;
+const SETTLED = /^(env\.|reads\.|image$|address$|network$|command$|dns$)/;
 
 /** It serves, and another one is wanted only because Holdfast or the machine is another than when it was made. */
 function isUnasked(
@@ -553,8 +595,9 @@ function stateCause(want: AppWant): string {
 
 /** A running container that would not come back after a reboot. Set at every start, so only drift is left to repair. */
 function restartPolicy(want: AppWant, current: SeenContainer, target: string): AppStep[] {
-  if (!current.drift.some(({ field }) => field === POLICY)) return [];
-  const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const policy = current.drift.find(({ field }) => field === POLICY);
+  if (!policy) return [];
+  const reason = because(want, `container.${POLICY}`, policy.found ?? 'no', 'always', 'drift');
   const message = 'let Docker start it again after a reboot';
   return [step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason })];
 }
@@ -752,6 +795,7 @@ function teardown(want: AppWant, have: AppHave): AppStep[] {
     );
   }
   steps.push(...removeVolumes(want, have, cause), ...deleteBindings(want, cause));
+  if (have.tls.root !== undefined) steps.push(...removeCertificates(want, [have.tls.root], cause));
   if (have.address !== undefined) {
     const reason = gone('status.address', have.address);
     steps.push(

@@ -2,6 +2,7 @@
 import type { Reconciler, View } from '../../controller/engine/contract.ts';
 import { condition, type Document } from '../../resources/document.ts';
 import { isWithin } from '../../resources/domain.ts';
+import type { AppSpec } from '../../resources/generated.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeApp } from './converge.ts';
 import { type AppStep, diffApp, obstacle, waitsFor } from './diff.ts';
@@ -22,7 +23,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   // nginx is reloaded once.
   parallelism: 256,
   finalizer: APP_FINALIZER,
-  watches: ['App', 'Site', 'Binding', 'Task', 'Secret', 'Platform', 'Domain', 'DNSRecord'],
+  watches: ['App', 'Site', 'Binding', 'Task', 'Secret', 'Platform', 'Domain', 'DNSRecord', 'Certificate'],
   key: ({ metadata }) => metadata.name,
   wakes,
   want: appWant,
@@ -55,6 +56,7 @@ function wakes(changed: Document, view: View): readonly string[] {
   // How it runs is no business of the App's; that it is gone is what a deletion waits for.
   if (kind === 'Task') return view.get('Task', metadata.name) ? [] : [String(changed.spec['app'])];
   const apps = view.list('App');
+  if (kind === 'Certificate') return names(apps.filter(readsCertificate));
   const waiting = (document: Document) => isWaiting(document);
   if (kind === 'App')
     return names(apps.filter((app) => app.metadata.name !== metadata.name && hasConflict(app)));
@@ -65,6 +67,11 @@ function wakes(changed: Document, view: View): readonly string[] {
     ...(binding ? [String(binding.spec['app'])] : []),
     ...names(apps.filter((app) => waiting(app) || mentions(app, metadata.name))),
   ];
+}
+
+function readsCertificate({ spec }: Document): boolean {
+  const { manifest, addons } = spec as Pick<AppSpec, 'manifest' | 'addons'>;
+  return addons?.tls !== undefined || manifest?.addons?.tls !== undefined;
 }
 
 /** The Binding whose password a Secret holds. */

@@ -25,6 +25,7 @@ import type { Reading } from '../world.ts';
 import type { Health } from './health.ts';
 import { findTakenPorts, type TakenPort } from './ports.ts';
 import type { AliasLead } from './records.ts';
+import { CERTIFICATE_PATH, findCertificate, leftCertificates, type TlsHave } from './tls.ts';
 import type { AppWant } from './want.ts';
 
 export interface AppHave {
@@ -50,6 +51,7 @@ export interface AppHave {
   /** Last lines of what crashed. */
   crashLog?: string;
   inputs?: ContainerInputs;
+  tls: TlsHave;
   /** Where its aliases in other people's domains lead to. */
   aliases: readonly AliasLead[];
 }
@@ -62,10 +64,19 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const address = world.leases.of(ADDRESS_POOL, uid);
   const folder = appFolder(world.settings.stateFolder, name);
   const data = dataFolders(want, image, folder);
+  const certificate = await findCertificate(want, world);
   const apparmorProfile = await findProfile(world.host);
   const maker = world.settings;
   const inputs =
-    image && containerInputs(want, { image, address: address ?? '', data, apparmorProfile, maker });
+    image &&
+    containerInputs(want, {
+      image,
+      address: address ?? '',
+      data,
+      certificates: certificate.folder,
+      apparmorProfile,
+      maker,
+    });
   const containers = await seeContainers(world.docker, {
     uid,
     ...(inputs ? { spec: containerSpec(inputs) } : {}),
@@ -101,6 +112,7 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
     ...(inputs ? { inputs } : {}),
     ...(networkGone ? { networkGone } : {}),
     ...(heard === undefined ? {} : { heard }),
+    tls: { ...certificate, left: await leftCertificates(uid, certificate, containers, world) },
     aliases: await followAliases(want, world),
   };
 }
@@ -137,7 +149,8 @@ function dataFolders(
   folder: string,
 ): { path: string; folder: string }[] {
   const wanted = want.app.mounts.map((mount) => ({ path: mount.path, folder: join(folder, mount.folder) }));
-  const taken = new Set(['/run', '/tmp', ...wanted.map(({ path }) => path)]);
+  const certificates = want.tls ? [CERTIFICATE_PATH] : [];
+  const taken = new Set(['/run', '/tmp', ...certificates, ...wanted.map(({ path }) => path)]);
   const declared = (image?.volumes ?? []).filter((path) => !taken.has(path)).sort();
   return [...wanted, ...declared.map((path) => ({ path, folder: join(folder, volumeFolder(path)) }))];
 }
@@ -148,6 +161,7 @@ function containerInputs(
     image: ImageDetails;
     address: string;
     data: { path: string; folder: string }[];
+    certificates: string | undefined;
     apparmorProfile: string | undefined;
     maker: Reading['settings'];
   },
@@ -164,6 +178,9 @@ function containerInputs(
     address: found.address,
     dns: want.dns,
     data: found.data,
+    ...(found.certificates === undefined
+      ? {}
+      : { reads: [{ path: CERTIFICATE_PATH, folder: found.certificates }] }),
     ports: app.tcpPorts,
     hosts: want.addons.hosts,
     readOnlyRoot: app.readOnlyRoot,

@@ -3,7 +3,7 @@ import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engi
 import { ANNOTATION, condition } from '../../resources/document.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
-import { type AppStep, askedFor, obstacle, waitsFor, wasRestarted, wishes } from './diff.ts';
+import { type AppStep, askedFor, obstacle, partMissing, waitsFor, wasRestarted, wishes } from './diff.ts';
 import type { AppHave } from './observe.ts';
 import { leadsHere, nameConditions, recordsNotReady } from './records.ts';
 import type { AppWant } from './want.ts';
@@ -70,7 +70,7 @@ function verdict(
   }
   const due = pending.find(({ held }) => held === undefined);
   if (due) return no('Progressing', due.message);
-  const { waiting } = want.addons;
+  const waiting = partMissing(want, have);
   if (waiting && want.app.state !== 'stopped') return no(waiting.reason, waiting.message);
   if (want.app.state === 'stopped')
     return { status: 'True', reason: 'Stopped', message: 'it is stopped, as wanted' };

@@ -15,6 +15,7 @@ import { secretValue } from '../secret-value.ts';
 import { type AddonsWant, addonsWant } from './addons.ts';
 import { type NamesWant, namesWant } from './records.ts';
 import { type TasksWant, tasksWant } from './tasks.ts';
+import { CERTIFICATE_PATH, type TlsWant, tlsWant } from './tls.ts';
 
 export type AppDocument = Document<AppSpec & Record<string, unknown>, AppStatus & StatusBase>;
 
@@ -35,6 +36,8 @@ export interface AppWant {
   env: Record<string, string>;
   addons: AddonsWant;
   tasks: TasksWant;
+  /** Where it has the addon tls. */
+  tls?: TlsWant;
   /** Its names in DNS. */
   names: NamesWant;
   /**
@@ -86,12 +89,14 @@ export function appWant(name: string, view: View): AppWant | undefined {
   const credentials = registryAuth(app, view);
   const site = view.get('Site', name);
   const addons = addonsWant(document, app, view);
+  const hosts = host === undefined ? [] : [host, ...app.aliases];
+  const tls = tlsWant(app, { host, hosts }, view);
   const blocked = conflict(document, app, host, view, platformSpec) ?? addons.unavailable;
   const waiting = waitsFor(app, domain, platform, environment.missing, credentials.missing);
   return {
     document,
     app,
-    hosts: host === undefined ? [] : [host, ...app.aliases],
+    hosts,
     ...(host === undefined ? {} : { host }),
     ...(url === undefined ? {} : { url }),
     ...(isNetwork(network) ? { network } : {}),
@@ -99,6 +104,7 @@ export function appWant(name: string, view: View): AppWant | undefined {
     env: { ...platformEnv(host, domain?.name, port), ...addons.env, ...portEnv(app), ...environment.values },
     addons,
     tasks: tasksWant(document, app, view),
+    ...(tls ? { tls } : {}),
     names: namesWant(document, app, host, view),
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(
@@ -121,7 +127,8 @@ export function appWant(name: string, view: View): AppWant | undefined {
       ? { waitingForPorts: view.derived(WAITING, ['App#status'], portsWaitedFor) }
       : {}),
     cause: () => view.causeOf(document),
-    causeOfReference: (field) => causeOfReference(field, app, view),
+    causeOfReference: (field) =>
+      field === `reads.${CERTIFICATE_PATH}` ? tls?.from : causeOfReference(field, app, view),
     deleting: document.metadata.deletionTimestamp !== undefined,
     deleteData: document.metadata.annotations?.[ANNOTATION.deleteData] === 'true',
   };

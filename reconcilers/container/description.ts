@@ -51,6 +51,14 @@ export interface ContainerInputs {
   maker?: { stateFolder: string; version: string };
 }
 
+/**
+ * What Docker does with one that has ended. Apps come back by themselves, whoever else is there. Databases are started by the controller,
+ * one after another: Docker would start all at once. Not in the hash: it is changed without another container.
+ */
+export function restartPolicyOf(kind: string | undefined): ContainerSpec['restartPolicy'] {
+  return kind === 'Addon' ? 'no' : 'always';
+}
+
 export function containerName(name: string, kind: ContainerInputs['owner']['kind'] = 'App'): string {
   return `holdfast-${kind.toLowerCase()}-${name}`;
 }
@@ -163,7 +171,7 @@ export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: 
     ...(inputs.memoryWithSwap === undefined ? {} : { memoryWithSwap: inputs.memoryWithSwap }),
     cpuShares: 512,
     pidsLimit: inputs.pidsLimit,
-    restartPolicy: 'always',
+    restartPolicy: restartPolicyOf(owner.kind),
     dropCapabilities: ['NET_RAW'],
     ...(inputs.apparmorProfile ? { apparmorProfile: inputs.apparmorProfile } : {}),
     log: { maxSize: '10m', maxFiles: 3 },

@@ -7,6 +7,7 @@ import type {
   ContainerDetails,
   ContainerSpec,
   ContainerSummary,
+  Deviation,
   DockerReading,
 } from '../drivers/docker/index.ts';
 import { LABEL } from '../drivers/docker/index.ts';
@@ -25,7 +26,7 @@ export interface SeenContainer extends ContainerSummary {
   /** Only where it was inspected. */
   details?: ContainerDetails;
   /** Fields changed behind our back, such as memory by docker update. */
-  drift: { field: string }[];
+  drift: Deviation[];
 }
 
 export interface Look {

@@ -7,6 +7,7 @@ import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { type ContainerSummary, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
+import { restartPolicyOf } from './description.ts';
 import { isUp, LOG_LINES } from './seen.ts';
 
 export const STOP_SECONDS = 10;
@@ -72,7 +73,8 @@ export async function find(
 export async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
     // One that never ran has the policy that it was made with.
-    if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');
+    if (container.state !== 'created')
+      await docker.setRestartPolicy(container.id, restartPolicyOf(container.labels[LABEL.kind]));
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);
@@ -87,7 +89,7 @@ function startFailure(error: unknown): unknown {
   return new ReconcileError('retryable', 'StartFailed', error.message, { cause: error });
 }
 
-/** Restart policy `always` would bring a stopped container back when Docker starts. */
+/** Its restart policy would bring a stopped container back when Docker starts. */
 export async function stop(id: string, { docker }: Writing, seconds = STOP_SECONDS): Promise<void> {
   await docker.setRestartPolicy(id, 'no');
   await docker.stop(id, seconds);

@@ -29,7 +29,7 @@ test.before(async () => {
   await makeImageRoot(host);
   await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000');
   // A VPN that was there first, in the middle of the pool's first subnet.
-  await host.sh('ip link add vpn0 type dummy; ip addr add 10.213.7.1/24 dev vpn0; ip link set vpn0 up');
+  await host.sh('ip link add vpn0 type bridge; ip addr add 10.213.7.1/24 dev vpn0; ip link set vpn0 up');
   host.spawn(['sh', '-c', `exec ${project}/bin/holdfast serve >/root/controller.log 2>&1`]);
   await until('the controller answers', async () => (await host.holdfast(['get', 'apps'])).code === 0);
   await apps.apply(app('one'), app('two'));

@@ -171,6 +171,8 @@ test('when the truth is told again, each is Ready by itself, with the container 
   for (const name of names)
     await until(`app/${name} is Ready`, async () => (await apps.ready(name))?.status === 'True', {
       seconds: 120,
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(await apps.status(name))}`);
     });
   console.log(`\nthe truth: all Ready after ${Math.round((Date.now() - began) / 1000)} s`);
   for (const name of names) assert.is(await condition(name, 'Stalled'), undefined, name);

@@ -107,6 +107,7 @@ export function makeHave(want: AppWant, change: Partial<AppHave> = {}): AppHave 
     leftVolumes: [],
     dataExists: true,
     folder: '/state/apps/hello',
+    tls: { isWritten: false, left: [] },
     aliases: [],
     inputs,
   };

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DatabaseServer } from '../../reconcilers/drivers/database/index.ts';
+import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { ANNOTATION, API_VERSION, type Manifest } from '../../resources/document.ts';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
 
@@ -246,6 +247,41 @@ within('a setting that the server does not start with is taken back, and Apps go
   await becomes(controller, 'App', 'shop', 'Serving');
   assert.equal(enter(controller), []);
 });
+
+within(
+  'after a boot they are started in turn, and one that does not answer holds up no other',
+  async (controller) => {
+    const { docker, databases } = controller.world;
+    const names = ['alpha', 'beta', 'gamma'];
+    await controller.apply(...names.map((name) => addon(name, { type: 'postgresql' })));
+    for (const name of names) await becomes(controller, 'Addon', name, 'Serving');
+    const version = databases.version;
+    databases.version = async (of) => {
+      if (of.name === 'addon/beta') throw new DriverError('unavailable', 'it does not answer');
+      return version(of);
+    };
+    const containers = () => names.map((name) => docker.engine.find(`holdfast-addon-${name}`));
+    docker.goDown();
+    await controller.settle();
+    docker.comeUp();
+    assert.equal(
+      containers().map((container) => container?.state),
+      ['exited', 'exited', 'exited'],
+      'Docker starts none',
+    );
+    await controller.pass(100_000);
+    const starts = containers()
+      .map((container) => ({ name: container?.name ?? '', at: container?.startedAt ?? 0 }))
+      .sort((one, other) => one.at - other.at);
+    for (const [index, { at }] of starts.slice(1).entries()) {
+      const before = starts[index];
+      const turn = before?.name.endsWith('beta') ? 60_000 : 1_000;
+      assert.ok(at - (before?.at ?? 0) >= turn, JSON.stringify(starts));
+    }
+    for (const name of ['alpha', 'gamma']) assert.is(controller.ready('Addon', name).reason, 'Serving');
+    assert.is(controller.ready('Addon', 'beta').status, 'False');
+  },
+);
 
 const upgraded = async (controller: RunningController) => {
   await controller.apply(addon('postgresql', { type: 'postgresql', version: '15' }), shop());

@@ -43,7 +43,7 @@ test('every addon that a manifest may have is known, and no other', () => {
   const spec = loadSchema('app.v1.json').properties?.['spec']?.properties;
   const inManifest = spec?.['manifest']?.properties?.['addons']?.properties ?? {};
   assert.equal(Object.keys(ADDONS).sort(), Object.keys(inManifest).sort());
-  assert.equal(Object.keys(spec?.['addons']?.properties ?? {}).sort(), [...SERVER_TYPES].sort());
+  assert.equal(Object.keys(spec?.['addons']?.properties ?? {}).sort(), [...SERVER_TYPES, 'tls'].sort());
 });
 
 const ACCESS = { username: 'app_wiki', password: 'pw', database: 'app_wiki' };

@@ -45,7 +45,11 @@ const lies: [what: string, field: RegExp, lie: Lie][] = [
   ['a capability that was not dropped', /dropCapabilities/, host('CapDrop', [])],
   ['security options', /security/, host('SecurityOpt', [])],
   ['the restart policy', /restartPolicy/, host('RestartPolicy', { Name: 'no' })],
-  ['another restart policy', /restartPolicy/, host('RestartPolicy', { Name: 'on-failure' })],
+  [
+    'another restart policy',
+    /restartPolicy: found "on-failure"/,
+    host('RestartPolicy', { Name: 'on-failure' }),
+  ],
   ['all mounts', /mounts\./, host('Mounts', [])],
   ['a mount more', /mounts\.\/etc/, host('Binds', ['/etc:/etc'])],
   ['published ports', /ports\.22\/tcp/, host('PortBindings', { '22/tcp': null })],

@@ -23,10 +23,13 @@ import { takesOrders } from '../../controller/supervise/start.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-supervise-'));
 const started: ProcessRecord[] = [];
-test.after(() => {
+const cleanUp = () => {
   for (const record of started) signalProcess(record, 'SIGKILL');
   rmSync(folder, { recursive: true, force: true });
-});
+};
+test.after(cleanUp);
+// Also when the process ends by an error that no test has caught.
+process.once('exit', cleanUp);
 
 const file = (name: string) => path.join(folder, name);
 

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type Dockerode from 'dockerode';
@@ -115,8 +116,16 @@ async function importBase(
   const [repo = '', tag = ''] = name.split(':');
   // Under a name that nobody uses until it is known to be whole.
   const unproven = `${tag}-new`;
-  const output = await docker.importImage(child.stdout, { repo, tag: unproven, changes });
-  await endOf(docker, output, name);
+  // It writes only when all is installed; an import that is silent for five minutes is cut off.
+  await Promise.race([once(child.stdout, 'readable'), ended]);
+  try {
+    const output = await docker.importImage(child.stdout, { repo, tag: unproven, changes });
+    await endOf(docker, output, name);
+  } catch (error) {
+    // Nobody reads what it would write.
+    child.kill();
+    throw error;
+  }
   const code = await ended;
   const image = docker.getImage(`${repo}:${unproven}`);
   if (code === 0) await image.tag({ repo, tag });

@@ -5,9 +5,11 @@
 import type { Clock } from '../../../controller/clock.ts';
 import type { ServerType } from '../../../resources/addons.ts';
 import type { DockerWriting } from '../docker/index.ts';
+import { createSemaphore, type Semaphore } from '../docker/semaphore.ts';
 import { DriverError, type DriverErrorCode } from '../error.ts';
 import type { ConnectEngine, DatabaseEngine } from './engine.ts';
 import type { Account, DatabaseServer, Databases } from './index.ts';
+import { CHANGES_AT_ONCE } from './limits.ts';
 import { connectMongodb } from './mongodb.ts';
 import { connectMysql } from './mysql.ts';
 import { connectPostgresql } from './postgresql.ts';
@@ -29,6 +31,8 @@ const POOL_MILLISECONDS = 120_000;
 interface Pool {
   engine: DatabaseEngine;
   ledger?: { at: number; answer: Promise<Account[]> };
+  /** Changes wait here, and not for a connection, which is given up after a while. */
+  changes: Semaphore;
   cancelClose: () => void;
 }
 
@@ -51,7 +55,11 @@ export function createDatabases({ clock, exec }: { clock: Clock; exec: DockerWri
     const key = keyOf(server);
     const present = pools.get(key);
     present?.cancelClose();
-    const pool = present ?? { engine: CONNECT[server.type](server), cancelClose: () => undefined };
+    const pool = present ?? {
+      engine: CONNECT[server.type](server),
+      changes: createSemaphore(CHANGES_AT_ONCE),
+      cancelClose: () => undefined,
+    };
     pool.cancelClose = clock.after(POOL_MILLISECONDS, () => void close(key));
     pools.set(key, pool);
     return pool;
@@ -68,7 +76,7 @@ export function createDatabases({ clock, exec }: { clock: Clock; exec: DockerWri
   /** What is asked after it sees what it did. */
   async function change<T>(server: DatabaseServer, work: (engine: DatabaseEngine) => Promise<T>): Promise<T> {
     try {
-      return await ask(server, work);
+      return await poolOf(server).changes.run(() => ask(server, work));
     } finally {
       const pool = pools.get(keyOf(server));
       if (pool) delete pool.ledger;

@@ -7,3 +7,5 @@ export const QUERY_MILLISECONDS = 60_000;
 export const IDLE_MILLISECONDS = 30_000;
 /** To one server, however many Bindings ask. */
 export const MOST_CONNECTIONS = 4;
+/** Of these, for changes: making a database takes long, and questions do not wait for that. */
+export const CHANGES_AT_ONCE = 2;

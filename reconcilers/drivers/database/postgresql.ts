@@ -49,7 +49,18 @@ export function connectPostgresql(server: DatabaseServer): DatabaseEngine {
     }
   }
 
-  async function ensureLedger(): Promise<void> {
+  let ledger: Promise<void> | undefined;
+
+  /** Once a pool: what many do at the same time to the same rights is refused to all but one. */
+  function ensureLedger(): Promise<void> {
+    ledger ??= makeLedger().catch((error: unknown) => {
+      ledger = undefined;
+      throw error;
+    });
+    return ledger;
+  }
+
+  async function makeLedger(): Promise<void> {
     // PUBLIC may connect to every database that nobody closed.
     await rows(`REVOKE ALL ON DATABASE postgres FROM PUBLIC; REVOKE ALL ON DATABASE template1 FROM PUBLIC;
       CREATE SCHEMA IF NOT EXISTS holdfast AUTHORIZATION ${ADMINISTRATOR};
@@ -76,8 +87,10 @@ export function connectPostgresql(server: DatabaseServer): DatabaseEngine {
     },
 
     async accounts() {
-      const [ledger] = await rows(`SELECT to_regclass('holdfast.accounts') IS NOT NULL AS there`);
-      if (!ledger?.['there']) return [];
+      const [found] = await rows(`SELECT to_regclass('holdfast.accounts') IS NOT NULL AS there`);
+      // Somebody may have taken it away since.
+      if (!found?.['there']) ledger = undefined;
+      if (!found?.['there']) return [];
       return (await rows(ACCOUNTS)).map(
         (row): Account => ({
           name: String(row['name']),
@@ -151,10 +164,10 @@ export function connectPostgresql(server: DatabaseServer): DatabaseEngine {
     },
 
     async exportAccounts() {
-      const [ledger] = await rows(`SELECT to_regclass('holdfast.accounts') IS NOT NULL AS there`);
+      const [found] = await rows(`SELECT to_regclass('holdfast.accounts') IS NOT NULL AS there`);
       const roles = await rows(ROLES, [ADMINISTRATOR]);
       const members = await rows(MEMBERS);
-      const accounts = ledger?.['there'] ? await rows('SELECT * FROM holdfast.accounts ORDER BY name') : [];
+      const accounts = found?.['there'] ? await rows('SELECT * FROM holdfast.accounts ORDER BY name') : [];
       return [
         ...roles.map((row) => createRole(row)),
         ...members.map(({ role, member }) => `GRANT ${id(String(role))} TO ${id(String(member))}`),

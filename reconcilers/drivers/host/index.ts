@@ -68,7 +68,7 @@ export interface HostReading {
 export interface HostWriting {
   /** Creates with mode where it is missing; leaves what is there as it is. Refuses paths outside the state folder. */
   ensureFolder(path: string, options: { mode: number }): Promise<void>;
-  /** With everything in it; follows no link. Refuses paths outside the state folder's apps and addons. */
+  /** With everything in it; follows no link. Refuses paths outside the state folder's apps, addons and tls. */
   removeFolder(path: string): Promise<void>;
   /** Whole or not at all, in place of what is there. Refuses what removeFolder refuses. */
   writeFile(path: string, text: string, options: { mode: number }): Promise<void>;

@@ -15,9 +15,9 @@ export function requireInside(folder: string, path: string): void {
   );
 }
 
-const KEPT = ['apps', 'addons'];
+const KEPT = ['apps', 'addons', 'tls'];
 
-/** What may be removed, renamed or written: below the folder of all Apps or of all Addons, never these folders. */
+/** What may be removed, renamed or written: below the folder of all Apps, of all Addons or of Apps' certificates, never these folders. */
 export function requireRemovable(stateFolder: string, path: string): void {
   requireInside(stateFolder, path);
   const below = KEPT.find(

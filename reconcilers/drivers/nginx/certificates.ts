@@ -2,6 +2,7 @@
  * Certificates and keys where nginx's directives name them. Called by the driver. Keys are readable by root alone: nginx's
  * master reads them, workers never do.
  */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError } from '../error.ts';
@@ -37,7 +38,17 @@ export async function readCertificate(
 ): Promise<{ certificate: string; key: string } | undefined> {
   const paths = certificatePaths(folder, name);
   const [certificate, key] = await Promise.all([readIfThere(paths.certificate), readIfThere(paths.key)]);
-  return certificate === undefined || key === undefined ? undefined : { certificate, key };
+  if (certificate === undefined || key === undefined || isHalfReplaced(certificate, key)) return undefined;
+  return { certificate, key };
+}
+
+/** A crash, or this very moment, came between the two. What cannot be read as either is told by whoever wants to use it. */
+function isHalfReplaced(certificate: string, key: string): boolean {
+  try {
+    return !new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
 }
 
 export async function removeCertificate(folder: string, name: string): Promise<void> {

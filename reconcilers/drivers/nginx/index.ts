@@ -53,7 +53,7 @@ export type PublishResult = { ok: true; generation: number } | { ok: false; refu
 export interface NginxReading {
   /** Reads the disk and the process; never cached. */
   state(): Promise<NginxState>;
-  /** A certificate on disk and its key; undefined where one of the two is missing. */
+  /** A certificate on disk and its key; undefined where one of the two is missing, or they do not belong together. */
   certificate(name: string): Promise<{ certificate: string; key: string } | undefined>;
   /** Folder of the published set, as it stands in directives: symlink, not the generation behind it. */
   readonly folder: string;

@@ -157,7 +157,7 @@ const RECONCILERS: readonly Mutation[] = [
   {
     name: 'a start forgets the restart policy',
     file: 'reconcilers/container/work.ts',
-    find: "if (container.state !== 'created') await docker.setRestartPolicy(container.id, 'always');",
+    find: "if (container.state !== 'created')\n      await docker.setRestartPolicy(container.id, restartPolicyOf(container.labels[LABEL.kind]));",
     replace: '',
   },
   {

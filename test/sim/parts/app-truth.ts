@@ -226,9 +226,36 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
     expect(`what is mounted at ${path}`, device, `${STATE_FOLDER}/apps/${name}/${folder}`);
     if (device !== undefined && !world.host.state.folders.has(device)) problems.push(`${device} is missing`);
   }
+  problems.push(...certificateProblems(sim, name, effective, container));
   if (address !== undefined && atAddress(world.docker, address) !== container)
     problems.push('another answers there');
   return [...problems, ...edgeProblems(sim, app, effective, address)];
+}
+
+/** What nginx serves for it is in the folder that its container reads, and nothing else is beside that. */
+function certificateProblems(
+  { world: { nginx, host } }: Simulation,
+  name: string,
+  { addons, location }: EffectiveApp,
+  container: FakeContainer,
+): string[] {
+  const root = `${STATE_FOLDER}/tls/${name}/`;
+  const kept = [...host.state.folders.keys()].filter((folder) => folder.startsWith(root));
+  const mount = container.spec.mounts.find(({ target }) => target === '/etc/certs');
+  if (!addons.includes('tls')) {
+    const left = kept.map((folder) => `${folder} is read by nobody`);
+    return mount ? [...left, 'it reads a certificate that it did not ask for'] : left;
+  }
+  if (mount?.readOnly !== true) return ['it cannot read its certificate, or can write it'];
+  const text = (file: string) => host.state.files.get(`${mount.source}/${file}`);
+  const served = [...nginx.pems].filter(([file]) => file.startsWith(`${location}.localhost_`));
+  const isServed = served.some(
+    ([, { certificate, key }]) => certificate === text('tls_cert.pem') && key === text('tls_key.pem'),
+  );
+  return [
+    ...(isServed ? [] : ['it has another certificate than nginx']),
+    ...kept.filter((folder) => folder !== mount.source).map((folder) => `${folder} is read by nobody`),
+  ];
 }
 
 function platformDns({ store }: Simulation): string[] {
@@ -268,7 +295,12 @@ function strays({ world, store }: Simulation, apps: readonly Document[]): string
   const leases = [...(store?.leases.all('address') ?? [])]
     .filter(([uid]) => !uids.has(uid) && !taskUids.has(uid))
     .map(([uid, address]) => `address ${address} is kept for ${uid}, which is gone`);
-  return [...containers, ...volumes, ...leases];
+  const names = new Set(apps.map(({ metadata }) => metadata.name));
+  const certificates = [...world.host.state.folders.keys()]
+    .filter((folder) => folder.startsWith(`${STATE_FOLDER}/tls/`))
+    .filter((folder) => !names.has(folder.slice(`${STATE_FOLDER}/tls/`.length).split('/')[0] ?? ''))
+    .map((folder) => `${folder} is of no app`);
+  return [...containers, ...volumes, ...leases, ...certificates];
 }
 
 export function appLeftovers(sim: Simulation): string[] {

@@ -322,6 +322,7 @@ function anySpec(name: string, random: Random): Record<string, unknown> {
     ...(chance(0.2) ? { pidsLimit: random.pick([512, 4096]) } : {}),
     ...(chance(0.2) ? { dns: ['9.9.9.9'] } : {}),
     ...(chance(0.2) ? { healthCheckPath: '/healthz' } : {}),
+    ...(chance(0.2) ? { addons: { tls: {} } } : {}),
     ...(image.includes('private') && chance(0.8) ? { imagePullSecret: REGISTRY_SECRET } : {}),
   };
 }
