@@ -8,7 +8,14 @@
  * - What a step made carries a mark, and the next `observe` finds it by that mark: a crash between any two steps is
  *   repaired by looking again, never by remembering.
  */
-import type { Condition, Document, Json, Manifest, Reference } from '../../resources/document.ts';
+import type {
+  Condition,
+  Document,
+  Json,
+  Manifest,
+  Reference,
+  StoppedStep,
+} from '../../resources/document.ts';
 
 /** Worst thing that a step does to what is running. */
 export type Impact = 'none' | 'reload' | 'restart' | 'replace' | 'data-loss';
@@ -118,7 +125,9 @@ export interface Failure {
   /** retryable: with backoff. terminal: until something changes. waiting: until `because` changes, and not an error. */
   kind: 'retryable' | 'terminal' | 'waiting';
   step?: Step;
-  /** Looked at again after this long at the latest, whatever the kind says. */
+  /** The step is not done for now, also by a controller that is started anew. */
+  stopped?: StoppedStep;
+  /** Looked at again after this long at the latest, whatever the kind says; what waits, soon at first and then less often. */
   recheckSeconds?: number;
 }
 
@@ -201,6 +210,8 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
    * `done`: the steps of this run.
    */
   notices?(want: Want, have: Have, done: readonly S[]): Notice[];
+  /** There are no steps although it is not as wanted: something must come first. Pure. */
+  isWaiting?(want: Want, have: Have): boolean;
   /** Look again after this many seconds even if nothing woke it. */
   requeueAfterSeconds?(want: Want, have: Have): number | undefined;
 }

@@ -154,8 +154,10 @@ function because(want: AddonWant, field: string, found: Json, wanted: Json, caus
 }
 
 function causeOf(want: AddonWant): string {
-  const { document } = want;
-  return document.status?.observedGeneration === document.metadata.generation ? 'drift' : want.cause();
+  const { status, metadata } = want.document;
+  // A status of before the field was there speaks of a generation once it was seen.
+  const converged = status?.convergedGeneration ?? status?.observedGeneration;
+  return converged === metadata.generation ? 'drift' : want.cause();
 }
 
 function leaseAddress(want: AddonWant, have: AddonHave): AddonStep[] {

@@ -408,9 +408,10 @@ function causeOfSite(want: AppWant): string {
   return isFresh(want) ? want.cause() : 'drift';
 }
 
-/** The status does not speak of this generation yet. */
-function isFresh({ document }: AppWant): boolean {
-  return document.status?.observedGeneration !== document.metadata.generation;
+/** It was never as this generation wants it, so that nothing can have drifted. */
+function isFresh({ document: { status, metadata } }: AppWant): boolean {
+  // A status of before the field was there speaks of a generation once it was seen.
+  return (status?.convergedGeneration ?? status?.observedGeneration) !== metadata.generation;
 }
 
 function createFolders(want: AppWant, have: AppHave): AppStep[] {
@@ -601,8 +602,9 @@ function stateCause(want: AppWant): string {
 
 /** A running container that would not come back after a reboot. Set at every start, so only drift is left to repair. */
 function restartPolicy(want: AppWant, current: SeenContainer, target: string): AppStep[] {
-  if (!current.drift.some(({ field }) => field === POLICY)) return [];
-  const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const policy = current.drift.find(({ field }) => field === POLICY);
+  if (!policy) return [];
+  const reason = because(want, `container.${POLICY}`, policy.found ?? 'no', 'always', 'drift');
   const message = 'let Docker start it again after a reboot';
   return [step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason })];
 }
@@ -713,7 +715,9 @@ function containerReasons(
   const moved = network
     ? because(want, `network.${want.network?.name ?? ''}`, network.found, have.address ?? null, 'drift')
     : [];
-  return [...changed, ...drifted, ...moved];
+  const reasons = [...changed, ...drifted, ...moved];
+  if (reasons.length > 0) return reasons;
+  return because(want, `labels.${LABEL.hash}`, old.hash, settingsHash(settings), 'drift');
 }
 
 function stop(want: AppWant, have: AppHave): AppStep[] {

@@ -26,6 +26,7 @@ export const bindingReconciler: Reconciler<BindingWant, BindingHave, BindingStep
   diff: diffBinding,
   converge: convergeBinding,
   status: bindingStatus,
+  isWaiting: ({ blocked, waiting }) => Boolean(blocked ?? waiting),
 };
 
 function wakes({ kind, metadata }: Document, view: View): readonly string[] {

@@ -32,7 +32,7 @@ const ENGINE: readonly Mutation[] = [
   {
     name: 'what failed is not tried again',
     file: 'controller/engine/engine.ts',
-    find: "if (result.outcome === 'retry') queue.retry(key);\n    else if",
+    find: "if (result.outcome === 'retry' || isSoon) queue.retry(key);\n    else if",
     replace: 'if',
     quick: true,
   },
