@@ -177,12 +177,11 @@ unlessSkipped('a boot without a controller has them, too', async () => {
     await host.sh('journalctl -u holdfast-databases --no-pager'),
     /the controller is away: starting holdfast-addon-postgresql/,
   );
-  await host.sh('systemctl enable --now holdfast.socket holdfast.service');
-  await addonsReady(60);
-  // The ways to them are open again with the controller, which writes the firewall's chain.
   await until('one answers its App', () =>
     host.sh(`docker exec holdfast-app-till sh -c 'psql -Atc "SELECT 1" "$POSTGRESQL_URL"'`),
   );
+  await host.sh('systemctl enable --now holdfast.socket holdfast.service');
+  await addonsReady(60);
   assert.is(await ids(), before);
 });
 

@@ -29,6 +29,10 @@ interface Habits {
 
 const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   docker: { patience: 60, detached: true },
+  // The copy of a database may take hours, and what hangs in it, too; these are all that it asks of the host.
+  host: {
+    neverHangs: ['hasAppArmorProfile', 'folderExists', 'ensureFolder', 'removeFolder', 'renameFolder'],
+  },
   nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },

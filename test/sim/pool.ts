@@ -1,7 +1,10 @@
 /** Runs seeds in processes of their own, one for each processor, and tells of each as it ends. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import type { Result } from './worker.ts';
 
 export interface PoolOptions {
@@ -19,11 +22,37 @@ export interface PoolOptions {
 /** Answers when every seed that was begun has ended. Rejects when a process ends by itself. */
 export async function runSeeds(options: PoolOptions): Promise<void> {
   const count = options.processes ?? availableParallelism();
-  await Promise.all(Array.from({ length: count }, () => lane(options)));
+  const program = await bundle(options.worker ?? OWN_WORKER);
+  try {
+    await Promise.all(Array.from({ length: count }, () => lane(program, options)));
+  } finally {
+    rmSync(program, { force: true });
+  }
 }
 
-function lane({ seeds, onResult, isOver, worker = OWN_WORKER }: PoolOptions): Promise<void> {
-  const child = startWorker(worker);
+let bundles = 0;
+
+/**
+ * The worker as one file of plain JavaScript: it starts many times quicker than through a loader, and runs a little quicker. Beside the
+ * source, since packages and schemas are looked for from there.
+ */
+async function bundle(worker: string): Promise<string> {
+  bundles += 1;
+  const outfile = join(dirname(worker), `.bundle-${process.pid}-${bundles}.mjs`);
+  await build({
+    entryPoints: [worker],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'error',
+  });
+  return outfile;
+}
+
+function lane(program: string, { seeds, onResult, isOver }: PoolOptions): Promise<void> {
+  const child = startWorker(program);
   return new Promise((resolve, reject) => {
     let running: number | undefined;
     const next = () => {
@@ -50,8 +79,8 @@ function lane({ seeds, onResult, isOver, worker = OWN_WORKER }: PoolOptions): Pr
 
 const OWN_WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 
-function startWorker(worker: string): ChildProcess {
+function startWorker(program: string): ChildProcess {
   // Most objects of a history live as long as it does: room for them makes the collector's work small.
-  const execArgv = ['--import', 'tsx', '--max-semi-space-size=64', '--no-warnings'];
-  return fork(worker, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const execArgv = ['--max-semi-space-size=64', '--no-warnings'];
+  return fork(program, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }

@@ -20,7 +20,7 @@ import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
 import { databasesIn } from '../support/databases.ts';
-import { IMAGES, LISTENS_ON } from './images.ts';
+import { DATABASE_IMAGES, IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
 export const PUBLIC_ADDRESS = '203.0.113.7';
@@ -60,7 +60,7 @@ export const BRIDGE = 'holdfast0';
 
 export function makeWorld(clock: VirtualClock): World {
   const docker = createFakeDocker({ clock, pathExists: () => true });
-  for (const [reference, { remote, local }] of Object.entries(IMAGES)) {
+  for (const [reference, { remote, local }] of Object.entries({ ...IMAGES, ...DATABASE_IMAGES })) {
     if (remote) docker.registry.set(reference, remote);
     if (local) docker.addImage(reference, local);
   }

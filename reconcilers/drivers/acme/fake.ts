@@ -2,10 +2,12 @@
  * An authority in memory, for tests and the simulation: accounts, orders and challenges as RFC 8555 has them, certificates that
  * verify, and what a bad day of the real one is: limits, refused names, challenges that it does not find, silence.
  */
+
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import type { Clock } from '../../../controller/clock.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../authority/x509.ts';
 import type { DriverErrorCode } from '../error.ts';
+import { plainCopy } from '../plain-copy.ts';
 import {
   type Acme,
   type AcmeAccount,
@@ -240,7 +242,7 @@ export class FakeAcme implements Acme {
   #shown({ url, status, hosts, authorizations }: KeptOrder): AcmeOrder {
     const matter = status === 'pending' || status === 'invalid';
     const expires = new Date(this.#options.clock.now() + ORDER_HOURS * 3_600_000).toISOString();
-    return { url, status, hosts, authorizations: matter ? structuredClone(authorizations) : [], expires };
+    return { url, status, hosts, authorizations: matter ? plainCopy(authorizations) : [], expires };
   }
 
   #signer(): Promise<Pair> {

@@ -2,9 +2,11 @@
  * What the fake engine holds of an image and a container, how it shows a container, and the texts with which it refuses.
  * Used by fake-engine.ts, which decides when.
  */
+
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { DriverError } from '../error.ts';
+import { plainCopy } from '../plain-copy.ts';
 import type { Program } from './fake-program.ts';
 import type { ContainerSpec, ContainerState, LogLine, NetworkSummary } from './index.ts';
 import type { InspectedContainer } from './read.ts';
@@ -74,8 +76,9 @@ export function inspectFake(container: FakeContainer, image: FakeImage = {}): In
       ],
       Labels: rendered.Labels ?? {},
       Tty: spec.tty,
+      StopTimeout: rendered.StopTimeout ?? null,
     },
-    HostConfig: structuredClone(rendered.HostConfig) as NonNullable<InspectedContainer['HostConfig']>,
+    HostConfig: plainCopy(rendered.HostConfig) as NonNullable<InspectedContainer['HostConfig']>,
     NetworkSettings: {
       Networks: Object.fromEntries(
         Object.entries(container.addresses).map(([name, address]) => [

@@ -3,8 +3,10 @@
  * in the engine's own words where it refuses. fake.ts puts the driver's interface around it. Everything happens at once
  * and in order; only programs that end and restart policies take time, from the clock.
  */
+
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Clock } from '../../../controller/clock.ts';
+import { plainCopy } from '../plain-copy.ts';
 import {
   type FakeContainer,
   type FakeImage,
@@ -162,7 +164,7 @@ export class FakeEngine {
     const container: FakeContainer = {
       id: this.#newId(),
       name: spec.name,
-      spec: structuredClone(spec),
+      spec: plainCopy(spec),
       rendered: renderContainer(spec),
       imageId: image.id,
       state: 'created',

@@ -3,10 +3,12 @@
  * For unit tests and simulations. Deterministic: the same calls at the same times give the same ids, addresses and events.
  * `beforeCall` and `afterCall` are the doors for faults: throw, or wait, before or after the effect.
  */
+
 import { existsSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import type { Clock } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
+import { plainCopy } from '../plain-copy.ts';
 import type { FakeContainer, FakeImage } from './fake-container.ts';
 import { FakeEngine } from './fake-engine.ts';
 import { readProgram } from './fake-program.ts';
@@ -143,8 +145,7 @@ export function createFakeDocker(options: FakeDockerOptions): FakeDocker {
           .filter(({ labels }) => isOurs(labels))
           .map(({ name, labels }) => ({ name, labels: { ...labels } })),
       ),
-    networks: () =>
-      call('networks', [], 'listing networks', () => structuredClone([...engine.networks.values()])),
+    networks: () => call('networks', [], 'listing networks', () => plainCopy([...engine.networks.values()])),
     image: (reference) =>
       call('image', [reference], `looking at image ${reference}`, () => {
         requireImageName(reference);

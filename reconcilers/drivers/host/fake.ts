@@ -2,8 +2,10 @@
  * A host in memory, for unit tests and simulations. Its tables are set by the test; its folders keep the rules of the real
  * one, and both are held to them by the same conformance suite.
  */
+
 import { basename, dirname } from 'node:path';
 import { DriverError } from '../error.ts';
+import { plainCopy } from '../plain-copy.ts';
 import type { DiskRoom, FolderSize, Host, Listener, PulledImage, Route } from './index.ts';
 import { requireInside, requireRemovable } from './paths.ts';
 
@@ -72,15 +74,15 @@ export function createFakeHost(options: {
 
   return {
     state,
-    listeners: () => call('listeners', [], () => structuredClone(state.listeners)),
-    routes: () => call('routes', [], () => structuredClone(state.routes)),
+    listeners: () => call('listeners', [], () => plainCopy(state.listeners)),
+    routes: () => call('routes', [], () => plainCopy(state.routes)),
     hasIpv6: () => call('hasIpv6', [], () => state.ipv6),
     hasAppArmorProfile: (name) =>
       call('hasAppArmorProfile', [name], () => state.appArmorProfiles.includes(name)),
     hasAppArmor: () => call('hasAppArmor', [], () => state.appArmor),
-    room: (path) => call('room', [path], () => structuredClone(state.room)),
-    sizesIn: (path) => call('sizesIn', [path], () => structuredClone(state.sizes.get(path) ?? [])),
-    pulledImages: () => call('pulledImages', [], () => structuredClone(state.pulled)),
+    room: (path) => call('room', [path], () => plainCopy(state.room)),
+    sizesIn: (path) => call('sizesIn', [path], () => plainCopy(state.sizes.get(path) ?? [])),
+    pulledImages: () => call('pulledImages', [], () => plainCopy(state.pulled)),
     notePulled: (image) =>
       call('notePulled', [image], () => {
         if (state.full) throw new DriverError('storageFull', 'noting a pulled image: ENOSPC');
