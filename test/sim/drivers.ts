@@ -4,6 +4,7 @@
  */
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
+import { AcmeError } from '../../reconcilers/drivers/acme/index.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { READING_VERBS } from '../../reconcilers/halves.ts';
 import type { Fault } from './faults.ts';
@@ -36,6 +37,7 @@ const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },
+  acme: { patience: 60, detached: true },
   dns: { patience: 30, instant: ['refusal'], detached: true },
   lookup: { patience: 10 },
   databases: {
@@ -161,7 +163,7 @@ async function strike(
     fault.answer = answersFailure(message);
     return undefined;
   }
-  throw new DriverError(code, message);
+  throw driver === 'acme' ? new AcmeError(code, message) : new DriverError(code, message);
 }
 
 async function* lines(call: Call, original: () => unknown, gate: Gate, life: Life): AsyncGenerator<unknown> {

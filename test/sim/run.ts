@@ -39,7 +39,7 @@ const HANGS_AT_MOST = 130_000;
 /** Reconciles from the last disturbance until all is well, and for each document. */
 const MOST_RECONCILES = 60;
 const MOST_RECONCILES_EACH = 50;
-const EACH = ['App', 'Addon', 'Binding', 'Domain'];
+const EACH = ['App', 'Addon', 'Binding', 'Domain', 'Certificate'];
 
 export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
   const sim = new Simulation({ seed: history.seed, apps: history.apps, ...options });

@@ -26,7 +26,7 @@ export const bindingPart: Part = {
   disturbances: [
     {
       name: 'an app gets addons',
-      weight: 8,
+      weight: 12,
       essential: true,
       act: (sim, random) => patchApp(sim, random.pick(sim.appNames), { addons: random.pick(CHOICES) }),
     },

@@ -18,6 +18,13 @@ const TOKEN = `${SECRET}-token`;
 /** What others write into a zone. */
 export const THEIR_ADDRESS = '198.51.100.66';
 
+const TLS = [
+  { issuer: 'internal' },
+  { issuer: 'acme' },
+  { issuer: 'acme', acme: { challenge: 'dns-01' } },
+  { issuer: 'acme', wildcard: true },
+];
+
 export function zoneIn({ world: { dns } }: Simulation): FakeZone {
   const zone = dns.zones.get(DOMAIN) ?? dns.addZone(DOMAIN);
   if (zone.tokens.size === 0) zone.tokens.add(TOKEN);
@@ -70,7 +77,7 @@ function applyDomain(sim: Simulation, random: Random): void {
   const spec = {
     provider: 'cloudflare',
     credentials: { secret: CREDENTIALS },
-    tls: { issuer: 'internal' },
+    tls: random.pick(TLS),
     ...(random.next() < 0.3 ? { ttl: random.pick([60, 600]) } : {}),
   };
   const document = { apiVersion: API_VERSION, kind: 'Domain', metadata: { name: DOMAIN }, spec };
@@ -83,16 +90,18 @@ export const domainPart: Part = {
   disturbances: [
     {
       name: 'a domain is applied',
-      weight: 3,
+      weight: 8,
       essential: true,
       act(sim, random) {
         zoneIn(sim);
         applyDomain(sim, random);
+        const isFirst = !sim.memory.documents.has(`Secret/${CREDENTIALS}`);
+        if (isFirst && random.next() < 0.7) applySecret(sim, CREDENTIALS, { token: TOKEN });
       },
     },
     {
       name: 'credentials of the zone are applied',
-      weight: 3,
+      weight: 4,
       essential: true,
       act(sim, random) {
         applySecret(sim, CREDENTIALS, { token: random.next() < 0.8 ? TOKEN : `${SECRET}-wrong` });
@@ -109,7 +118,7 @@ export const domainPart: Part = {
     },
     {
       name: 'an app is named in the domain',
-      weight: 5,
+      weight: 16,
       essential: true,
       act(sim, random) {
         const name = random.pick(sim.appNames);

@@ -2,8 +2,10 @@
 import { addonPart } from './addon.ts';
 import { appPart } from './app.ts';
 import { bindingPart } from './binding.ts';
+import { certificatePart } from './certificate.ts';
 import { dnsRecordPart } from './dnsrecord.ts';
 import { domainPart } from './domain.ts';
+import { keyPart } from './key.ts';
 import type { Part } from './part.ts';
 import { platformPart } from './platform.ts';
 import { secretPart } from './secret.ts';
@@ -20,6 +22,8 @@ export const parts: readonly Part[] = [
   bindingPart,
   domainPart,
   dnsRecordPart,
+  certificatePart,
+  keyPart,
 ];
 
 export const THEMES: readonly string[] = [...new Set(parts.flatMap(({ theme }) => theme ?? []))];
@@ -29,6 +33,4 @@ export const WITHOUT_PART: Readonly<Record<string, string>> = {
   Token: 'read by the API alone, which is not part of the controller’s core',
   Event: 'written by the engine about all others; invariants.ts reads every one of them',
   Source: 'to come',
-  Certificate: 'to come',
-  Key: 'to come',
 };
