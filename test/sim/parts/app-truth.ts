@@ -250,7 +250,7 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
 function certificateProblems(
   { world: { nginx, host } }: Simulation,
   name: string,
-  { addons, location }: EffectiveApp,
+  { addons, location, domain }: EffectiveApp,
   container: FakeContainer,
 ): string[] {
   const root = `${STATE_FOLDER}/tls/${name}/`;
@@ -262,7 +262,8 @@ function certificateProblems(
   }
   if (mount?.readOnly !== true) return ['it cannot read its certificate, or can write it'];
   const text = (file: string) => host.state.files.get(`${mount.source}/${file}`);
-  const served = [...nginx.pems].filter(([file]) => file.startsWith(`${location}.localhost_`));
+  const own = `${fqdn(location, domain)}_`;
+  const served = [...nginx.pems].filter(([file]) => file.startsWith(own) || file.startsWith('domain_'));
   const isServed = served.some(
     ([, { certificate, key }]) => certificate === text('tls_cert.pem') && key === text('tls_key.pem'),
   );
