@@ -8,6 +8,8 @@
  *   stands still        none                  start
  *   stands still        some                  switch, remove old
  *   runs                some                  the same: a switch that was cut off had proven nothing
+ *   runs                some, made for the    remove them: left from a loop
+ *                       same, none up
  *   runs, but changed behind our back         counts as another one: a fresh one is made
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
@@ -467,7 +469,10 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   const current = have.containers.filter(fits).sort(runningFirst)[0];
   const others = have.containers.filter((container) => container !== current);
   const steps: AppStep[] = [];
-  const replaced = others.find(isUp) ?? others[0];
+  // One that was made for the same and does not run is left from a loop: there is nothing to go back to.
+  const isLeft = (container: SeenContainer) =>
+    current !== undefined && isUp(current) && container.hash === hash;
+  const replaced = others.find(isUp) ?? others.find((container) => !isLeft(container));
   const unasked = replaced !== undefined && isUnasked(want, have, settings, replaced);
   const reasons = current && !replaced ? [] : containerReasons(want, have, settings, replaced);
   const target = `container/${containerName(name)}`;
