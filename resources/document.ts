@@ -63,11 +63,23 @@ export interface Operation {
   checkpoint?: Json;
 }
 
+/** What is not done for now: a step that loops, or that somebody cancelled. */
+export interface StoppedStep {
+  reason: string;
+  message: string;
+  /** Digest by which it is known again. */
+  step: string;
+  /** RFC 3339. When what loops is done once. */
+  retryAt?: string;
+  pauseSeconds?: number;
+}
+
 export interface StatusBase {
   observedGeneration?: number;
   observedAt?: string;
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
 }
 
 /** A stored document. Frozen deeply by the store: never change one, make another. */

@@ -2,7 +2,7 @@
  * Types of every kind's spec and status, written by scripts/generate.ts from schemas/. Do not edit: change the schema and run
  * `npm run generate`.
  */
-import type { Condition, Operation } from './document.ts';
+import type { Condition, Operation, StoppedStep } from './document.ts';
 
 /**
  * How the platform is set up.
@@ -163,6 +163,7 @@ export interface PlatformStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * Version of Holdfast.
    */
@@ -779,10 +780,15 @@ export interface AppStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * The effective manifest, also of a plain image.
    */
   manifest?: {};
+  /**
+   * Generation that everything was last seen as wanted by; 0 where it never was. What differs from that is drift.
+   */
+  convergedGeneration?: number;
   /**
    * Main host name.
    */
@@ -990,6 +996,11 @@ export interface AddonStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
+  /**
+   * Generation that everything was last seen as wanted by; 0 where it never was. What differs from that is drift.
+   */
+  convergedGeneration?: number;
   /**
    * Fixed address on the platform's network.
    */
@@ -1205,6 +1216,7 @@ export interface BindingStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * Address of the Addon.
    */
@@ -1234,6 +1246,25 @@ export interface BindingStatus {
      */
     prefix?: string;
   };
+  /**
+   * Name of the Addon that the account is in.
+   */
+  addon?: string;
+  /**
+   * Accounts that it had before in another Addon or under another name, and that are still to be locked. Their data is kept.
+   *
+   * Items: One account.
+   */
+  previous?: {
+    /**
+     * Name of the Addon.
+     */
+    addon: string;
+    /**
+     * Login name.
+     */
+    account: string;
+  }[];
   /**
    * Name of the Secret that holds the password.
    */
@@ -1295,6 +1326,7 @@ export interface TaskStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * Fixed address of its container on the platform's network.
    */
@@ -1402,6 +1434,7 @@ export interface SecretStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
 }
 
 /**
@@ -1459,6 +1492,7 @@ export interface TokenStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * When it last let somebody in, to the minute.
    */
@@ -1531,6 +1565,7 @@ export interface SiteStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * Where it answers.
    */
@@ -1609,6 +1644,7 @@ export interface CertificateStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * The names in the certificate that is in place.
    *
@@ -1718,6 +1754,7 @@ export interface KeyStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
 }
 
 /**
@@ -1755,6 +1792,7 @@ export interface SourceStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * Identity of the folder that was read: device, inode and time of birth. While another one is in its place, files that are not there count as out of reach and not as removed.
    */
@@ -1976,6 +2014,7 @@ export interface DomainStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * The zone that was verified. Its records are changed here and nowhere else.
    */
@@ -2072,6 +2111,7 @@ export interface DNSRecordStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * The values that are wanted.
    *
@@ -2215,6 +2255,7 @@ export interface EventStatus {
    */
   conditions?: Condition[];
   operation?: Operation;
+  stopped?: StoppedStep;
   /**
    * How often it happened.
    */

@@ -6,7 +6,7 @@ export const command: VerbDefinition = {
   name: 'cancel',
   summary: 'end what is being done for documents',
   description:
-    'Ends the step that runs, such as a pull that hangs, at once. It is not done again until retry, a change of the document, or a restart of the controller.',
+    'Ends the step that runs, such as a pull that hangs, at once. It is not done again until retry or a change of the document.',
   arguments: [
     { name: 'ref', description: 'such as app/wiki', required: true, variadic: true, complete: 'reference' },
   ],

@@ -8,7 +8,14 @@
  * - What a step made carries a mark, and the next `observe` finds it by that mark: a crash between any two steps is
  *   repaired by looking again, never by remembering.
  */
-import type { Condition, Document, Json, Manifest, Reference } from '../../resources/document.ts';
+import type {
+  Condition,
+  Document,
+  Json,
+  Manifest,
+  Reference,
+  StoppedStep,
+} from '../../resources/document.ts';
 
 /** Worst thing that a step does to what is running. */
 export type Impact = 'none' | 'reload' | 'restart' | 'replace' | 'data-loss';
@@ -118,7 +125,9 @@ export interface Failure {
   /** retryable: with backoff. terminal: until something changes. waiting: until `because` changes, and not an error. */
   kind: 'retryable' | 'terminal' | 'waiting';
   step?: Step;
-  /** Looked at again after this long at the latest, whatever the kind says. */
+  /** The step is not done for now, also by a controller that is started anew. */
+  stopped?: StoppedStep;
+  /** Looked at again after this long at the latest, whatever the kind says; what waits, soon at first and then less often. */
   recheckSeconds?: number;
 }
 
@@ -183,8 +192,11 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
   readonly always?: readonly string[] | ((view: View) => readonly string[]);
   /** Usually the document's name; the shared target where many documents have one. */
   key(document: Document): string;
-  /** Keys to wake when a document of `watches` changes. Pure. */
-  wakes?(changed: Document, view: View): readonly string[];
+  /**
+   * Keys to wake when a document of `watches` changes. Pure. `what`: whether more than its status has changed. Two kinds that wake each
+   * other by their statuses alone would never come to rest while one of them fails.
+   */
+  wakes?(changed: Document, view: View, what: { substantial: boolean }): readonly string[];
   /** What should be, from documents alone. undefined: nothing is known of this key, nothing to do. */
   want(key: string, view: View): Want | undefined;
   /** Documents whose state the key speaks of: the one, or all that share the target. */
@@ -198,6 +210,8 @@ export interface Reconciler<Want, Have, S extends Step, Reading, Writing> {
    * `done`: the steps of this run.
    */
   notices?(want: Want, have: Have, done: readonly S[]): Notice[];
+  /** There are no steps although it is not as wanted: something must come first. Pure. */
+  isWaiting?(want: Want, have: Have): boolean;
   /** Look again after this many seconds even if nothing woke it. */
   requeueAfterSeconds?(want: Want, have: Have): number | undefined;
 }

@@ -82,6 +82,7 @@ export class Engine<Reading, Writing> {
   readonly #seen = new Map<string, number>();
   readonly #breaker: LoopBreaker;
   readonly #holds: Holds;
+  readonly #restored = new Set<string>();
   #endWatch: () => void = () => undefined;
   #cancelTimers: (() => void)[] = [];
   #runs = new Set<Promise<void>>();
@@ -106,6 +107,7 @@ export class Engine<Reading, Writing> {
       events: this.events,
       loops: this.#breaker,
       holds: this.#holds,
+      restored: this.#restored,
       onLooked: (documents) => {
         for (const { metadata } of documents) this.#seen.set(metadata.uid, clock.now());
       },
@@ -203,8 +205,7 @@ export class Engine<Reading, Writing> {
     const loop = this.#loop(kind);
     const message = `another try was asked for by ${by}`;
     this.events.record({ regarding: subjectOf(regarding), type: 'Normal', reason: 'RetryAsked', message });
-    this.#breaker.forget(id);
-    this.#holds.forget(id);
+    this.#forget(id);
     loop?.queue.forget(key);
     loop?.queue.add(key);
     loop?.running.get(key)?.running.abort(new SupersededError('another try was asked for'));
@@ -273,7 +274,8 @@ export class Engine<Reading, Writing> {
     for (const loop of this.#loops) {
       if (loop.reconciler.kind === document.kind && substantial) this.#wakeForDocument(loop, document);
       if (loop.reconciler.watches?.includes(document.kind)) {
-        for (const key of loop.reconciler.wakes?.(document, this.view) ?? []) loop.queue.add(key);
+        for (const key of loop.reconciler.wakes?.(document, this.view, { substantial }) ?? [])
+          loop.queue.add(key);
       }
     }
   }
@@ -282,14 +284,19 @@ export class Engine<Reading, Writing> {
     const key = loop.reconciler.key(document);
     // Somebody changed it: earlier failures say nothing about this generation.
     const id = idOf(document.kind, key);
-    this.#breaker.forget(id);
-    this.#holds.forget(id);
+    this.#forget(id);
     loop.queue.forget(key);
     loop.queue.add(key);
     const running = loop.running.get(key)?.running;
     if (running && isOutdated(running, document)) {
       running.abort(new SupersededError(`generation ${document.metadata.generation} is wanted now`));
     }
+  }
+
+  #forget(id: string): void {
+    this.#breaker.forget(id);
+    this.#holds.forget(id);
+    this.#restored.add(id);
   }
 
   #pump(loop: Loop<Reading, Writing>): void {
@@ -340,8 +347,10 @@ export class Engine<Reading, Writing> {
     const { queue } = loop;
     this.#say(loop, key, result);
     const { recheckSeconds } = result.failure ?? {};
-    if (recheckSeconds !== undefined) queue.addAfter(key, recheckSeconds * 1000);
-    if (result.outcome === 'retry') queue.retry(key);
+    // What it waits for may be over at once, or never.
+    const isSoon = result.outcome === 'waiting' && recheckSeconds !== undefined;
+    if (recheckSeconds !== undefined && !isSoon) queue.addAfter(key, recheckSeconds * 1000);
+    if (result.outcome === 'retry' || isSoon) queue.retry(key);
     else if (result.outcome === 'terminal') queue.addAfter(key, TERMINAL_RECHECK_MILLISECONDS);
     else if (result.outcome === 'waiting') queue.addAfter(key, WAITING_RECHECK_MILLISECONDS);
     else queue.forget(key);

@@ -3,9 +3,9 @@
  * would disturb what runs, until a maintenance window opens or somebody approves them. Asked by KeyRun before each round. A step that
  * waits stays in the plan: what is waited for is seen, and nothing else of the key is held up.
  *
- * Approvals are annotations, so they last over a restart; cancellations are in memory: a new controller tries again.
+ * Approvals are annotations and cancellations stand in status, so that both last over a restart.
  */
-import { ANNOTATION, condition, type Document } from '../../resources/document.ts';
+import { ANNOTATION, condition, type Document, type StoppedStep } from '../../resources/document.ts';
 import type { Failure, Impact, Step } from './contract.ts';
 import { signatureOf } from './loops.ts';
 
@@ -43,8 +43,19 @@ export class Holds {
     this.#window = window ?? (() => undefined);
   }
 
-  cancelled(id: string, failure: Failure & { step: Step }): void {
-    this.#cancelled.set(id, { signature: signatureOf(failure.step), failure });
+  /** Answers the failure as it is told until somebody asks for the step. */
+  cancelled(id: string, cause: Failure & { step: Step }): Failure {
+    const { reason, message } = cause;
+    const signature = signatureOf(cause.step);
+    const failure = { ...cause, stopped: { reason, message, step: signature } };
+    this.#cancelled.set(id, { signature, failure });
+    return failure;
+  }
+
+  /** What a controller before this one was told. */
+  restore(id: string, stopped: StoppedStep): void {
+    const { reason, message, step: signature } = stopped;
+    this.#cancelled.set(id, { signature, failure: { kind: 'terminal', reason, message, stopped } });
   }
 
   /** The failure of a step among these that was cancelled and not asked for since. */

@@ -1,26 +1,29 @@
 /**
- * Notices work that does not last: the same step for the same reason again right after it was done, or again and again over some
+ * Notices work that does not last: the same step for the same reason again before all was as wanted, or again and again over some
  * minutes. Then the key only looks, and does the step rarely; when the difference goes away, everything is as before. Called by
- * each run (run.ts); one for the engine. It remembers nothing over a restart: then the counting begins anew.
+ * each run (run.ts); one for the engine. Counts are in memory; what was stopped is kept in status, and held to after a restart.
  */
+import { createHash } from 'node:crypto';
+import type { StoppedStep } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Because, Failure, Step } from './contract.ts';
 
-/** Done so often in one run, one right after the other, a step does not help. */
+/** Done so often while all was never as wanted in between, a step does not help. However long each takes, within an hour. */
 const MOST_IN_A_ROW = 3;
+const ROW_MILLISECONDS = 3_600_000;
 /**
  * Done so often within the window, something else keeps changing it back. Counts what disturbs: to start what somebody ends again
  * and again is what we are for.
  */
 const MOST_IN_WINDOW = 10;
-/** A run may end between two of a row, to wait for what is on its way: so it counts by the minute, too. */
+/** All may be as wanted for a moment each time: so it counts by the minute, too. */
 const MOST_IN_MINUTE = 3;
 const MINUTE_MILLISECONDS = 60_000;
 const WINDOW_MILLISECONDS = 600_000;
 const FIRST_PAUSE_MILLISECONDS = 600_000;
 const LONGEST_PAUSE_MILLISECONDS = 3_600_000;
 /** Looking costs nothing, and it may have been put right without a word. */
-const LOOK_AGAIN_SECONDS = 60;
+const STOPPED = { kind: 'terminal', recheckSeconds: 60 } as const;
 
 interface Stop {
   signature: string;
@@ -31,7 +34,9 @@ interface Stop {
 }
 
 interface Trace {
-  inRun: Map<string, number>;
+  inRun: Set<string>;
+  /** Monotonic times since all was as wanted, oldest first. */
+  row: Map<string, number[]>;
   /** Monotonic times, oldest first. */
   done: Map<string, number[]>;
   stop?: Stop;
@@ -53,9 +58,11 @@ export class LoopBreaker {
   done(id: string, step: Step): void {
     const trace = this.#trace(id);
     const signature = signatureOf(step);
-    trace.inRun.set(signature, (trace.inRun.get(signature) ?? 0) + 1);
+    const now = this.#clock.monotonic();
+    trace.inRun.add(signature);
+    trace.row.set(signature, [...(trace.row.get(signature) ?? []), now].slice(-MOST_IN_A_ROW));
     if (step.impact === 'none') return;
-    const times = [...this.#recent(trace, signature), this.#clock.monotonic()];
+    const times = [...this.#recent(trace, signature), now];
     trace.done.set(signature, times.slice(-MOST_IN_WINDOW));
   }
 
@@ -78,6 +85,7 @@ export class LoopBreaker {
     const trace = this.#traces.get(id);
     if (!trace) return;
     delete trace.stop;
+    trace.row.clear();
     for (const signature of [...trace.done.keys()])
       if (this.#recent(trace, signature).length === 0) trace.done.delete(signature);
     if (trace.done.size === 0) this.#traces.delete(id);
@@ -88,8 +96,21 @@ export class LoopBreaker {
     this.#traces.delete(id);
   }
 
+  /** What a controller before this one had stopped. */
+  restore(id: string, stopped: StoppedStep): void {
+    const { reason, message, step, retryAt = '', pauseSeconds = 0 } = stopped;
+    const failure: Failure = { ...STOPPED, reason, message, stopped };
+    const left = Math.max(0, Date.parse(retryAt) - this.#clock.now()) || 0;
+    this.#trace(id).stop = {
+      signature: step,
+      pause: Math.max(pauseSeconds * 1000, FIRST_PAUSE_MILLISECONDS),
+      retryAt: this.#clock.monotonic() + left,
+      failure,
+    };
+  }
+
   #trace(id: string): Trace {
-    const trace = this.#traces.get(id) ?? { inRun: new Map(), done: new Map() };
+    const trace = this.#traces.get(id) ?? { inRun: new Set(), row: new Map(), done: new Map() };
     this.#traces.set(id, trace);
     return trace;
   }
@@ -100,7 +121,9 @@ export class LoopBreaker {
   }
 
   #isTooOften(trace: Trace, signature: string): boolean {
-    if ((trace.inRun.get(signature) ?? 0) >= MOST_IN_A_ROW) return true;
+    const hourAgo = this.#clock.monotonic() - ROW_MILLISECONDS;
+    const row = (trace.row.get(signature) ?? []).filter((time) => time > hourAgo);
+    if (row.length >= MOST_IN_A_ROW) return true;
     const recent = this.#recent(trace, signature);
     const minuteAgo = this.#clock.monotonic() - MINUTE_MILLISECONDS;
     return (
@@ -109,21 +132,22 @@ export class LoopBreaker {
   }
 
   #stillStopped(trace: Trace, stop: Stop, step: Step): Failure | undefined {
-    if ((trace.inRun.get(stop.signature) ?? 0) > 0)
+    if (trace.inRun.has(stop.signature))
       return this.#stop(trace, step, Math.min(stop.pause * 2, LONGEST_PAUSE_MILLISECONDS));
     return this.#clock.monotonic() < stop.retryAt ? stop.failure : undefined;
   }
 
   #stop(trace: Trace, step: Step, pause: number): Failure {
-    const failure: Failure = {
-      kind: 'terminal',
-      reason: 'Looping',
-      message: messageOf(step),
-      step,
-      recheckSeconds: LOOK_AGAIN_SECONDS,
+    const told = { reason: 'Looping', message: messageOf(step) };
+    const signature = signatureOf(step);
+    const stopped: StoppedStep = {
+      ...told,
+      step: signature,
+      retryAt: new Date(this.#clock.now() + pause).toISOString(),
+      pauseSeconds: pause / 1000,
     };
-    const retryAt = this.#clock.monotonic() + pause;
-    trace.stop = { signature: signatureOf(step), pause, retryAt, failure };
+    const failure: Failure = { ...STOPPED, ...told, step, stopped };
+    trace.stop = { signature, pause, retryAt: this.#clock.monotonic() + pause, failure };
     return failure;
   }
 }
@@ -134,7 +158,8 @@ export class LoopBreaker {
  */
 export function signatureOf({ type, target, because }: Step): string {
   const fields = because.map(({ field, wanted, cause }) => [field, withoutIds(wanted), cause]);
-  return JSON.stringify([type, withoutIds(target), fields]);
+  const text = JSON.stringify([type, withoutIds(target), fields]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function withoutIds(value: unknown): string {
@@ -142,10 +167,20 @@ function withoutIds(value: unknown): string {
 }
 
 function messageOf(step: Step): string {
-  const shown = (value: Because['found']) => (value === undefined ? 'nothing' : JSON.stringify(value));
-  const differences = step.because
-    .slice(0, 3)
-    .map(({ field, found, wanted }) => `${field}: found ${shown(found)}, wanted ${shown(wanted)}`);
+  const more = step.because.length - MOST_SHOWN;
+  const differences = [
+    ...step.because.slice(0, MOST_SHOWN).map(inWords),
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
   const words = differences.length > 0 ? ` (${differences.join('; ')})` : '';
   return `${step.type} on ${step.target} is needed again right after it was done${words}; something else changes it back. It is done rarely until that ends; holdfast retry does it at once`;
+}
+
+const MOST_SHOWN = 3;
+
+function inWords({ field, found, wanted }: Because): string {
+  // Values that may be secret are not told.
+  if (found === undefined && wanted === undefined) return `${field}: found another value than is wanted`;
+  const shown = (value: Because['found']) => (value === undefined ? 'nothing' : JSON.stringify(value));
+  return `${field}: found ${shown(found)}, wanted ${shown(wanted)}`;
 }

@@ -43,7 +43,8 @@ export async function makePlan<Reading, Writing>(options: PlanOptions<Reading, W
     wakeOwn(changed);
     for (const reconciler of reconcilers) {
       if (!reconciler.watches?.includes(changed.kind)) continue;
-      for (const key of reconciler.wakes?.(changed, overlay) ?? []) wanted.add(`${reconciler.kind} ${key}`);
+      for (const key of reconciler.wakes?.(changed, overlay, { substantial: true }) ?? [])
+        wanted.add(`${reconciler.kind} ${key}`);
     }
   };
   if (options.only) for (const document of options.only) wakeOwn(document);

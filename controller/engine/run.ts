@@ -39,6 +39,8 @@ export interface RunDependencies<Reading, Writing> {
   log: EngineLog;
   loops: LoopBreaker;
   holds: Holds;
+  /** Keys for which it was asked what a controller before this one had stopped. */
+  restored: Set<string>;
   /** These were seen just now. */
   onLooked(documents: readonly Document[]): void;
   /** RFC 3339 time of the last look that succeeded. */
@@ -123,6 +125,7 @@ export class KeyRun<Reading, Writing> {
       this.#settled();
       return { outcome: 'converged' };
     }
+    this.#restore();
     const failure = await this.#converge();
     if (this.#shutdown.aborted) return { outcome: 'again' };
     if (this.#want === undefined) return { outcome: 'converged' };
@@ -153,7 +156,7 @@ export class KeyRun<Reading, Writing> {
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
       const looked = await this.#look();
       if (looked) return looked;
-      if (this.#want === undefined || this.#pending.length === 0) this.#settled();
+      if (this.#isAsWanted()) this.#settled();
       if (this.#want === undefined || this.#pending.length === 0 || this.#isSuspended()) return undefined;
       const obstacle = this.#obstacle();
       if (obstacle || this.#due.length === 0) return obstacle;
@@ -170,6 +173,23 @@ export class KeyRun<Reading, Writing> {
 
   get #id(): string {
     return `${this.#reconciler.kind.toLowerCase()}/${this.#key}`;
+  }
+
+  #isAsWanted(): boolean {
+    if (this.#want === undefined) return true;
+    return this.#pending.length === 0 && !this.#reconciler.isWaiting?.(this.#want, this.#have);
+  }
+
+  /** Once for each key. What was stopped for another generation is not stopped for this one. */
+  #restore(): void {
+    const { restored, loops, holds } = this.#dependencies;
+    if (restored.has(this.#id)) return;
+    restored.add(this.#id);
+    const isOfThis = ({ status, metadata }: Document) => status?.observedGeneration === metadata.generation;
+    const documents = this.#reconciler.documents(this.#want).filter(isOfThis);
+    const stopped = documents.find(({ status }) => status?.stopped)?.status?.stopped;
+    if (stopped?.reason === 'Cancelled') holds.restore(this.#id, stopped);
+    else if (stopped) loops.restore(this.#id, stopped);
   }
 
   #settled(): void {
@@ -288,8 +308,8 @@ export class KeyRun<Reading, Writing> {
     } catch (error) {
       if (this.#shutdown.aborted) return undefined;
       if (error instanceof SupersededError) return 'superseded';
-      const failure = { ...classify(error), step };
-      if (error instanceof CancelledError) holds.cancelled(this.#id, failure);
+      const cause = { ...classify(error), step };
+      const failure = error instanceof CancelledError ? holds.cancelled(this.#id, cause) : cause;
       if (failure.kind !== 'waiting') this.#recordFailure(failure, step);
       return failure;
     } finally {
@@ -492,6 +512,7 @@ export class KeyRun<Reading, Writing> {
     const context: StatusContext = { now };
     const step = this.#due[0] ?? this.#pending[0];
     if (this.#operation) context.operation = this.#operation;
+    if (failure?.stopped) context.stopped = failure.stopped;
     if (this.#stalled) context.stalled = this.#stalled;
     else if (failure?.kind === 'terminal')
       context.stalled = { reason: failure.reason, message: failure.message };

@@ -3,7 +3,7 @@
  * when, what runs. Pure. A status that says nothing new is recognised here, so that it is not written again.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Condition, Document, Operation, StatusBase } from '../../resources/document.ts';
+import type { Condition, Document, Operation, StatusBase, StoppedStep } from '../../resources/document.ts';
 import type { ConditionDraft, StatusDraft } from './contract.ts';
 
 export interface StatusContext {
@@ -13,6 +13,8 @@ export interface StatusContext {
   reconciling?: { reason: string; message: string };
   /** It does not get on by itself. */
   stalled?: { reason: string; message: string };
+  /** Kept for a controller that is started anew. */
+  stopped?: StoppedStep;
   /** The world cannot be looked at. RFC 3339 time when it last could, where it ever could. */
   unseen?: { since?: string };
 }
@@ -51,6 +53,7 @@ export function composeStatus(present: Document, draft: StatusDraft, context: St
     conditions: _conditions,
     operation: _operation,
     observedAt: _before,
+    stopped: wasStopped,
     ...kept
   } = present.status ?? {};
   const observedAt = context.unseen ? context.unseen.since : context.now;
@@ -63,6 +66,8 @@ export function composeStatus(present: Document, draft: StatusDraft, context: St
     ),
   };
   if (context.operation) status.operation = context.operation;
+  const stopped = context.unseen ? wasStopped : context.stopped;
+  if (stopped) status.stopped = stopped;
   for (const [field, value] of Object.entries(draft.fields ?? {})) {
     if (value === undefined) delete status[field];
     else status[field] = value;

@@ -131,12 +131,17 @@ async function startServer({ want, hash, address }: Work<'StartContainer'>, worl
   }
 }
 
-async function switchServer({ want, hash, address }: Work<'SwitchContainer'>, world: Writing, run: Run) {
+async function switchServer(
+  { want, hash, address, replaced }: Work<'SwitchContainer'>,
+  world: Writing,
+  run: Run,
+) {
   await world.databases.disconnect(serverOf(want, address));
   await switchContainer(
     {
       uid: want.document.metadata.uid,
       hash,
+      replaced,
       stopSeconds: SERVER_STOP_SECONDS,
       signal: run.signal,
       prove: ({ id }) => answers(want, address, id, world, run.signal),

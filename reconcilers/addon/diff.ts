@@ -39,7 +39,13 @@ export type AddonWork =
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; want: AddonWant; hash: string; address: string }
-  | { type: 'SwitchContainer'; want: AddonWant; hash: string; address: string }
+  | {
+      type: 'SwitchContainer';
+      want: AddonWant;
+      hash: string;
+      address: string;
+      replaced: readonly string[];
+    }
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
   | { type: 'RestartContainer'; want: AddonWant; id: string; address: string }
@@ -148,8 +154,10 @@ function because(want: AddonWant, field: string, found: Json, wanted: Json, caus
 }
 
 function causeOf(want: AddonWant): string {
-  const { document } = want;
-  return document.status?.observedGeneration === document.metadata.generation ? 'drift' : want.cause();
+  const { status, metadata } = want.document;
+  // A status of before the field was there speaks of a generation once it was seen.
+  const converged = status?.convergedGeneration ?? status?.observedGeneration;
+  return converged === metadata.generation ? 'drift' : want.cause();
 }
 
 function leaseAddress(want: AddonWant, have: AddonHave): AddonStep[] {
@@ -337,13 +345,14 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
   if (replaced) {
     steps.push(
       step(
-        { type: 'SwitchContainer', want, hash, address },
+        { type: 'SwitchContainer', want, hash, address, replaced: others.map(({ id }) => id) },
         {
           target,
           impact: 'restart',
           message: 'stop the old container, start the new one, and go back if its server does not answer',
           because: reasons,
-          deadlineSeconds: 600,
+          // Longer than what a server has to answer, so that there is time to go back.
+          deadlineSeconds: 900,
         },
       ),
     );

@@ -4,7 +4,7 @@ import { ADDON_FINALIZER } from '../../resources/addon.ts';
 import type { Document } from '../../resources/document.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeAddon } from './converge.ts';
-import { type AddonStep, diffAddon } from './diff.ts';
+import { type AddonStep, diffAddon, obstacle, waitsFor } from './diff.ts';
 import { type AddonHave, observeAddon } from './observe.ts';
 import { addonStatus } from './status.ts';
 import { type AddonWant, addonWant } from './want.ts';
@@ -27,15 +27,17 @@ export const addonReconciler: Reconciler<AddonWant, AddonHave, AddonStep, Readin
   diff: diffAddon,
   converge: convergeAddon,
   status: addonStatus,
+  isWaiting: (want, have) => Boolean(obstacle(want, have) ?? waitsFor(want, have)),
   requeueAfterSeconds: ({ deleting }, { answer, containers }) => {
     if (deleting || containers.length === 0) return undefined;
     return answer && 'version' in answer ? SERVING_SECONDS : AWAY_SECONDS;
   },
 };
 
-function wakes(changed: Document, view: View): readonly string[] {
+function wakes(changed: Document, view: View, { substantial }: { substantial: boolean }): readonly string[] {
   const { kind, metadata, spec } = changed;
-  if (kind === 'Binding') return [String(spec['addon'])];
+  // Its status follows that of the Addon.
+  if (kind === 'Binding') return substantial ? [String(spec['addon'])] : [];
   if (kind === 'Platform') return view.list('Addon').map((addon) => addon.metadata.name);
   const owner = metadata.ownerReferences?.[0];
   if (owner?.kind === 'Addon') return [owner.name];

@@ -89,7 +89,11 @@ function fields(want: AddonWant, have: AddonHave, outcome: Outcome<AddonStep>): 
   const asked = document.metadata.annotations?.[ANNOTATION.restartedAt];
   const restarted = asked !== undefined && outcome.pending.length === 0 && isYounger(current, asked);
   const lost = answer?.accounts.filter(({ state }) => state === 'kept') ?? [];
+  const isAsWanted = answer !== undefined && outcome.pending.length === 0 && !outcome.failure;
   return {
+    convergedGeneration: isAsWanted
+      ? document.metadata.generation
+      : (before?.convergedGeneration ?? (before ? undefined : 0)),
     address: have.address,
     port: want.port,
     version: answer?.version ?? before?.version,

@@ -141,7 +141,7 @@ function ignoreNotFound(error: unknown): void {
 }
 
 async function switchTo(
-  { uid, hash, probe }: Work<'SwitchContainer'>,
+  { uid, hash, replaced, probe }: Work<'SwitchContainer'>,
   world: Writing,
   signal: AbortSignal,
 ): Promise<void> {
@@ -150,6 +150,7 @@ async function switchTo(
     {
       uid,
       hash,
+      replaced,
       signal,
       check: (next, up) => requireFreePorts(next, up, world),
       prove: ({ id }) => proveContainer(id, { answers, milliseconds: PROVE_MILLISECONDS }, world, signal),

@@ -8,6 +8,8 @@
  *   stands still        none                  start
  *   stands still        some                  switch, remove old
  *   runs                some                  the same: a switch that was cut off had proven nothing
+ *   runs                some, made for the    remove them: left from a loop
+ *                       same, none up
  *   runs, but changed behind our back         counts as another one: a fresh one is made
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
@@ -45,7 +47,13 @@ export type AppWork =
   | { type: 'PullImage'; image: string; auth?: RegistryAuth; secret?: string }
   | { type: 'CreateContainer'; spec?: ContainerSpec }
   | { type: 'StartContainer'; uid: string; hash: string }
-  | { type: 'SwitchContainer'; uid: string; hash: string; probe?: ProbeTarget }
+  | {
+      type: 'SwitchContainer';
+      uid: string;
+      hash: string;
+      replaced: readonly string[];
+      probe?: ProbeTarget;
+    }
   | { type: 'StopContainer'; id: string }
   | { type: 'UnpauseContainer'; id: string }
   | { type: 'SetRestartPolicy'; id: string }
@@ -402,9 +410,10 @@ function causeOfSite(want: AppWant): string {
   return isFresh(want) ? want.cause() : 'drift';
 }
 
-/** The status does not speak of this generation yet. */
-function isFresh({ document }: AppWant): boolean {
-  return document.status?.observedGeneration !== document.metadata.generation;
+/** It was never as this generation wants it, so that nothing can have drifted. */
+function isFresh({ document: { status, metadata } }: AppWant): boolean {
+  // A status of before the field was there speaks of a generation once it was seen.
+  return (status?.convergedGeneration ?? status?.observedGeneration) !== metadata.generation;
 }
 
 function createFolders(want: AppWant, have: AppHave): AppStep[] {
@@ -460,7 +469,10 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   const current = have.containers.filter(fits).sort(runningFirst)[0];
   const others = have.containers.filter((container) => container !== current);
   const steps: AppStep[] = [];
-  const replaced = others.find(isUp) ?? others[0];
+  // One that was made for the same and does not run is left from a loop: there is nothing to go back to.
+  const isLeft = (container: SeenContainer) =>
+    current !== undefined && isUp(current) && container.hash === hash;
+  const replaced = others.find(isUp) ?? others.find((container) => !isLeft(container));
   const unasked = replaced !== undefined && isUnasked(want, have, settings, replaced);
   const reasons = current && !replaced ? [] : containerReasons(want, have, settings, replaced);
   const target = `container/${containerName(name)}`;
@@ -480,7 +492,7 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
     );
   }
   if (!current || !isUp(current) || replaced)
-    steps.push(startStep(want, have, { target, hash, replaced, current, reasons }));
+    steps.push(startStep(want, have, { target, hash, replaced, others, current, reasons }));
   else if (current.state !== 'paused')
     steps.push(...restartPolicy(want, current, target), ...restart(want, current, target));
   steps.push(...others.map((container) => removeOther(container, reasons, want)));
@@ -531,6 +543,7 @@ interface Start {
   target: string;
   hash: string;
   replaced: SeenContainer | undefined;
+  others: readonly SeenContainer[];
   current: SeenContainer | undefined;
   reasons: Because[];
 }
@@ -538,7 +551,7 @@ interface Start {
 function startStep(
   want: AppWant,
   have: AppHave,
-  { target, hash, replaced, current, reasons }: Start,
+  { target, hash, replaced, others, current, reasons }: Start,
 ): AppStep {
   const { uid } = want.document.metadata;
   const found = current
@@ -553,7 +566,7 @@ function startStep(
   const probe = probeTarget(want, have.address);
   const runs = current !== undefined && isUp(current);
   return step(
-    { type: 'SwitchContainer', uid, hash, ...(probe ? { probe } : {}) },
+    { type: 'SwitchContainer', uid, hash, replaced: others.map(({ id }) => id), ...(probe ? { probe } : {}) },
     {
       target,
       impact: runs && !isUp(replaced) ? 'none' : 'replace',
@@ -594,8 +607,9 @@ function stateCause(want: AppWant): string {
 
 /** A running container that would not come back after a reboot. Set at every start, so only drift is left to repair. */
 function restartPolicy(want: AppWant, current: SeenContainer, target: string): AppStep[] {
-  if (!current.drift.some(({ field }) => field === POLICY)) return [];
-  const reason = because(want, `container.${POLICY}`, 'no', 'always', 'drift');
+  const policy = current.drift.find(({ field }) => field === POLICY);
+  if (!policy) return [];
+  const reason = because(want, `container.${POLICY}`, policy.found ?? 'no', 'always', 'drift');
   const message = 'let Docker start it again after a reboot';
   return [step({ type: 'SetRestartPolicy', id: current.id }, { target, message, because: reason })];
 }
@@ -706,7 +720,9 @@ function containerReasons(
   const moved = network
     ? because(want, `network.${want.network?.name ?? ''}`, network.found, have.address ?? null, 'drift')
     : [];
-  return [...changed, ...drifted, ...moved];
+  const reasons = [...changed, ...drifted, ...moved];
+  if (reasons.length > 0) return reasons;
+  return because(want, `labels.${LABEL.hash}`, old.hash, settingsHash(settings), 'drift');
 }
 
 function stop(want: AppWant, have: AppHave): AppStep[] {

@@ -32,6 +32,8 @@ export async function findTakenPorts(
     // Without its proxy Docker forwards by rules, and no socket tells of it.
     const container = await docker.publisherOf(port);
     const listener = listeners.find((one) => one.port === port);
+    // An engine that says one thing in a list and another in a look: it is not in its own way.
+    if (containers.some(({ name }) => name === container)) continue;
     if (container !== undefined) {
       const ours = (await docker.containers()).find(({ name }) => name === container);
       const app = ours?.labels[LABEL.kind] === 'App' ? ours.labels[LABEL.name] : undefined;

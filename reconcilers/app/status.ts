@@ -156,6 +156,9 @@ function fields(
   const isPending = outcome.pending.length > 0;
   const restarted = asked !== undefined && !isPending && wasRestarted(asked, want, current);
   return {
+    convergedGeneration: isAsWanted
+      ? document.metadata.generation
+      : (before?.convergedGeneration ?? (before ? undefined : 0)),
     manifest: app.manifest,
     fqdn: want.host,
     cnameTarget: want.names.elsewhere.length > 0 ? want.host : undefined,

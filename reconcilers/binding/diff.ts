@@ -37,9 +37,37 @@ function because(field: string, found: Json, wanted: Json, cause: string): Becau
 }
 
 export function diffBinding(want: BindingWant, have: BindingHave): BindingStep[] {
-  if (want.deleting) return teardown(want, have);
+  if (want.deleting) return [...teardown(want, have), ...leave(want, have)];
   if (want.blocked) return [];
-  return [...createAddon(want), ...credentials(want), ...provision(want, have)];
+  return [
+    ...createAddon(want),
+    ...credentials(want),
+    ...provision(want, have),
+    ...(isReachable(want, have) ? leave(want, have) : []),
+  ];
+}
+
+/** The account is where it is wanted, or about to be. */
+export function isReachable(want: BindingWant, { isKnown }: BindingHave): boolean {
+  return isKnown && !want.waiting && !rotationIsDue(want);
+}
+
+/** Once there is an account where it is wanted, the one before is locked. */
+function leave({ document, type }: BindingWant, { left }: BindingHave): BindingStep[] {
+  return left.flatMap(({ addon, account, server, isOpen }) => {
+    if (!server || !isOpen) return [];
+    const cause = `binding/${document.metadata.name} has its account elsewhere`;
+    return [
+      step(
+        { type: 'KeepAccount', server, name: account },
+        {
+          target: `account/${account}`,
+          message: `lock the account ${account} of ${type} in addon/${addon} and keep its data`,
+          because: because('account', 'bound', 'kept', cause),
+        },
+      ),
+    ];
+  });
 }
 
 function createAddon({ newAddon, document, cause }: BindingWant): BindingStep[] {

@@ -5,6 +5,7 @@
 import type { Reconciler, View } from '../../controller/engine/contract.ts';
 import { BINDING_FINALIZER } from '../../resources/binding.ts';
 import type { Document } from '../../resources/document.ts';
+import type { BindingStatus } from '../../resources/generated.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeBinding } from './converge.ts';
 import { type BindingStep, diffBinding } from './diff.ts';
@@ -25,6 +26,7 @@ export const bindingReconciler: Reconciler<BindingWant, BindingHave, BindingStep
   diff: diffBinding,
   converge: convergeBinding,
   status: bindingStatus,
+  isWaiting: ({ blocked, waiting }) => Boolean(blocked ?? waiting),
 };
 
 function wakes({ kind, metadata }: Document, view: View): readonly string[] {
@@ -34,6 +36,9 @@ function wakes({ kind, metadata }: Document, view: View): readonly string[] {
   }
   return view
     .list('Binding')
-    .filter(({ spec }) => spec['addon'] === metadata.name)
+    .filter((binding) => {
+      const { previous = [] } = (binding.status ?? {}) as BindingStatus;
+      return binding.spec['addon'] === metadata.name || previous.some(({ addon }) => addon === metadata.name);
+    })
     .map((binding) => binding.metadata.name);
 }

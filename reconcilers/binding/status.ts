@@ -1,7 +1,7 @@
 /** What can honestly be said of a Binding. Pure. Never the password, and of it only a digest. */
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import type { AddonStatus } from '../../resources/generated.ts';
-import { type BindingStep, rotationIsDue } from './diff.ts';
+import { type BindingStep, isReachable, rotationIsDue } from './diff.ts';
 import type { BindingHave } from './observe.ts';
 import type { BindingWant } from './want.ts';
 
@@ -37,6 +37,23 @@ function verdict(
   return { status: 'True', reason: 'Provisioned', message: `app/${want.document.spec.app} has its account` };
 }
 
+/** Written before an account is made, so that it is found again wherever the Binding goes. */
+function placeFields(want: BindingWant, have: BindingHave | undefined, isQuiet: boolean) {
+  const { document, server, account, left } = want;
+  const { addon, account: known } = document.status ?? {};
+  const isMoved = addon !== document.spec.addon || known?.username !== account.name;
+  const isDone = have !== undefined && isQuiet && isReachable(want, have);
+  const isLeft = ({ isOpen }: { isOpen: boolean }) => !(isOpen && isDone);
+  const previous = (have?.left.filter(isLeft) ?? left).map((one) => ({
+    addon: one.addon,
+    account: one.account,
+  }));
+  return {
+    addon: server ? document.spec.addon : isMoved ? undefined : addon,
+    previous: previous.length > 0 ? previous : undefined,
+  };
+}
+
 function fields(
   want: BindingWant,
   have: BindingHave | undefined,
@@ -46,7 +63,8 @@ function fields(
   const { address, port } = (addon?.status ?? {}) as AddonStatus;
   const before = document.status;
   const found = have?.account;
-  const isDone = found !== undefined && pending.length === 0 && !failure && !rotationIsDue(want);
+  const isQuiet = pending.length === 0 && !failure;
+  const isDone = found !== undefined && isQuiet && !rotationIsDue(want);
   return {
     address: address ?? before?.address,
     port: port ?? before?.port,
@@ -56,6 +74,7 @@ function fields(
       ...(account.database === undefined ? {} : { database: account.database }),
       ...(account.prefix === undefined ? {} : { prefix: account.prefix }),
     },
+    ...placeFields(want, have, isQuiet),
     secret: secret.name,
     credential: have?.isKnown ? found?.credential : before?.credential,
     ...(isDone && secret.rotatedAt !== undefined ? { rotatedAt: secret.rotatedAt } : {}),

@@ -25,6 +25,13 @@ export interface Obstacle {
   message: string;
 }
 
+export interface LeftAccount {
+  addon: string;
+  account: string;
+  /** As soon as its Addon is ready. */
+  server?: DatabaseServer;
+}
+
 export interface BindingWant {
   document: BindingDocument;
   type: ServerType;
@@ -37,6 +44,8 @@ export interface BindingWant {
   addon?: Document;
   /** To be made, since nobody has written it. */
   newAddon?: { manifest: Manifest; owned: boolean };
+  /** Accounts that it had before, elsewhere or by another name: to be locked, with what is in them kept. */
+  left: LeftAccount[];
   /** The server, as soon as it is ready. */
   server?: DatabaseServer;
   blocked?: Obstacle;
@@ -61,12 +70,13 @@ export function bindingWant(name: string, view: View): BindingWant | undefined {
   const obstacles = addon
     ? obstaclesOf(document, addon, view)
     : missingAddon(document, newAddon !== undefined);
-  const server = addon && serverOf(document, addon, view);
+  const server = addon && serverOf(type, addon, view);
   return {
     document,
     type,
     host: serverHost(type, app),
     account: accountOf(document),
+    left: leftAccounts(document, view),
     secret: {
       name: secretName,
       ...(password === undefined ? {} : { password }),
@@ -149,8 +159,26 @@ function obstaclesOf(
   return { waiting: { reason: 'AddonNotReady', message: `addon/${name}: ${why}` } };
 }
 
-function serverOf(document: BindingDocument, addon: Document, view: View): DatabaseServer | undefined {
-  const { type, addon: name } = document.spec;
+/** An App may name another Addon, or ask for another sort of account: what it had is remembered in status until it is locked. */
+export function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
+  const { spec, status } = document;
+  if (spec.type === 'redis') return [];
+  const { addon, account, previous = [] } = status ?? {};
+  const last = addon === undefined || !account?.username ? [] : [{ addon, account: account.username }];
+  const { name } = accountOf(document);
+  const found = new Map<string, LeftAccount>();
+  for (const one of [...previous, ...last]) {
+    if (one.addon === spec.addon && one.account === name) continue;
+    const its = view.get('Addon', one.addon);
+    const isReady = its !== undefined && condition(its, 'Ready')?.status === 'True';
+    const server = isReady ? serverOf(spec.type, its, view) : undefined;
+    found.set(`${one.addon} ${one.account}`, { ...one, ...(server ? { server } : {}) });
+  }
+  return [...found.values()];
+}
+
+function serverOf(type: ServerType, addon: Document, view: View): DatabaseServer | undefined {
+  const { name } = addon.metadata;
   const { address } = (addon.status ?? {}) as AddonStatus;
   const password = secretValue(view.get('Secret', addonSecretName(name)), PASSWORD_KEY);
   if (address === undefined || password === undefined || addon.spec['type'] !== type) return undefined;

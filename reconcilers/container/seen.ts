@@ -7,6 +7,7 @@ import type {
   ContainerDetails,
   ContainerSpec,
   ContainerSummary,
+  Deviation,
   DockerReading,
 } from '../drivers/docker/index.ts';
 import { LABEL } from '../drivers/docker/index.ts';
@@ -25,7 +26,7 @@ export interface SeenContainer extends ContainerSummary {
   /** Only where it was inspected. */
   details?: ContainerDetails;
   /** Fields changed behind our back, such as memory by docker update. */
-  drift: { field: string }[];
+  drift: Deviation[];
 }
 
 export interface Look {
@@ -55,12 +56,13 @@ export async function seeContainers(docker: Reading['docker'], look: Look): Prom
     const details = isLookedAt ? await docker.container(container.id) : undefined;
     if (isLookedAt && !details) continue;
     if (details) {
-      entry.details = details;
-      entry.state = details.state;
+      const { name, state, addresses } = details;
+      Object.assign(entry, { details, name, state, addresses });
       const isCompared = spec !== undefined && entry.hash === spec.hash;
       if (isCompared) entry.drift = settingsDifference(spec, details);
       // One that was made for other settings was compared with nothing.
-      if (isCompared && entry.drift.length === 0) docker.looked(container.id, details);
+      if (isCompared && entry.drift.length === 0 && look.isWell(details))
+        docker.looked(container.id, details);
       else if (isCompared) docker.doubt(container.id);
     }
     seen.push(entry);

@@ -59,12 +59,13 @@ async function ofDocument(uid: string, { docker }: Writing): Promise<ContainerSu
   return (await docker.containers()).filter(({ labels }) => labels[LABEL.uid] === uid);
 }
 
+/** `replaced`: ids of those that are known to be of no use. The time of making says little where the clock has jumped. */
 export async function find(
-  { uid, hash }: { uid: string; hash: string },
+  { uid, hash, replaced = [] }: { uid: string; hash: string; replaced?: readonly string[] },
   world: Writing,
 ): Promise<ContainerSummary> {
   const found = (await ofDocument(uid, world))
-    .filter(({ labels }) => hash === '' || labels[LABEL.hash] === hash)
+    .filter(({ id, labels }) => !replaced.includes(id) && (hash === '' || labels[LABEL.hash] === hash))
     .sort(newestFirst)[0];
   if (!found) throw new DriverError('notFound', 'the container went away; it is made again');
   return found;
@@ -72,9 +73,11 @@ export async function find(
 
 export async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
-    // One that never ran has the policy that it was made with.
-    if (container.state !== 'created')
-      await docker.setRestartPolicy(container.id, restartPolicyOf(container.labels[LABEL.kind]));
+    const wanted = restartPolicyOf(container.labels[LABEL.kind]);
+    // One that never ran has the policy that it was made with. Setting what is set would be an event, which wakes what has just failed.
+    const found =
+      container.state === 'created' ? wanted : (await docker.container(container.id))?.settings.restartPolicy;
+    if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);
@@ -98,6 +101,8 @@ export async function stop(id: string, { docker }: Writing, seconds = STOP_SECON
 export interface Switch {
   uid: string;
   hash: string;
+  /** Ids of the old ones. One that has drifted has the hash of the new one. */
+  replaced: readonly string[];
   /** Seconds that the old one has to end. */
   stopSeconds?: number;
   /** Called before anything is stopped. */

@@ -14,6 +14,7 @@
  */
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import type { DnsRecord, RecordType } from '../../resources/dnsrecord.ts';
+import type { Json } from '../../resources/document.ts';
 import type { Mark, RecordSet, SetChange, ZoneAccess } from '../drivers/dns/index.ts';
 import { canonicalValues, valueDigest } from '../drivers/dns/values.ts';
 import type { RecordsHave } from './observe.ts';
@@ -153,12 +154,12 @@ function changesOf(want: RecordsWant, set: WantedSet, published: ReadonlyMap<str
   if (isTheirs(want, set, found)) return [];
   const inTheWay = besides(set, published).map((other) => ({
     change: { name: other.name, type: other.type, before: other },
-    because: reasons(want, set, other.type, other.values, []),
+    because: reasons(want, set, other, undefined),
   }));
   const after = set.type === 'TXT' ? wantedText(want, set, found) : wantedPlain(want, set);
   if (found && isSame(found, after)) return inTheWay;
   const change: SetChange = { name: set.name, type: set.type, after, ...(found ? { before: found } : {}) };
-  return [...inTheWay, { change, because: reasons(want, set, set.type, found?.values ?? [], after.values) }];
+  return [...inTheWay, { change, because: reasons(want, set, found ?? set, after) }];
 }
 
 function markOf(
@@ -249,21 +250,34 @@ function removal(
 function reasons(
   want: RecordsWant,
   set: WantedSet,
-  type: RecordType,
-  found: readonly string[],
-  wanted: readonly string[],
+  present: RecordSet | WantedSet,
+  after: After | undefined,
 ): Because[] {
+  const differs = difference('documents' in present ? undefined : present, after);
   return set.documents.map((document) => {
     const isKnown = document.status?.observedGeneration === document.metadata.generation;
     const was = document.status?.published !== undefined;
     return {
-      field: `${type} ${set.name}`,
-      found: found.length > 0 ? [...found] : null,
-      wanted: wanted.length > 0 ? [...wanted] : null,
+      field: `${present.type} ${set.name}${differs.part}`,
+      found: differs.found,
+      wanted: differs.wanted,
       cause: isKnown && was ? 'drift' : want.causeOf(document),
       regarding: document.metadata.name,
     };
   });
+}
+
+/** The values, unless those are the same: then what else is. */
+function difference(
+  found: RecordSet | undefined,
+  after: After | undefined,
+): { part: string; found: Json; wanted: Json } {
+  const list = (values: readonly string[] = []) => (values.length > 0 ? [...values] : null);
+  if (!found || !after || !sameValues(found.values, after.values))
+    return { part: '', found: list(found?.values), wanted: list(after?.values) };
+  if (found.ttl !== after.ttl && !found.proxied) return { part: ' ttl', found: found.ttl, wanted: after.ttl };
+  const owner = (mark: Mark | undefined) => mark?.owner ?? null;
+  return { part: ' mark', found: owner(found.mark), wanted: owner(after.mark) };
 }
 
 function actionOf(changes: readonly SetChange[]): Step['action'] {

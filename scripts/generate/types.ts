@@ -7,13 +7,14 @@ const HEADER = `/**
  * Types of every kind's spec and status, written by scripts/generate.ts from schemas/. Do not edit: change the schema and run
  * \`npm run generate\`.
  */
-import type { Condition, Operation } from './document.ts';
+import type { Condition, Operation, StoppedStep } from './document.ts';
 `;
 
 /** References to common.json that are types of document.ts already. */
 const KNOWN: Record<string, string> = {
   'common.json#/$defs/condition': 'Condition',
   'common.json#/$defs/operation': 'Operation',
+  'common.json#/$defs/stopped': 'StoppedStep',
 };
 
 export async function generatedTypes(kinds: readonly KindDefinition[]): Promise<string> {

@@ -179,6 +179,23 @@ function pulling(engine: Dockerode, busybox: string): void {
     }
   });
 
+  test('a registry that hangs holds up no pull from another', async () => {
+    const { server, address: silent } = await startSilentRegistry();
+    const stop = new AbortController();
+    const hung = [1, 2, 3, 4, 5].map((tag) => docker.pull(`${silent}/app:${tag}`, { signal: stop.signal }));
+    const ended = Promise.allSettled(hung);
+    try {
+      const began = performance.now();
+      await rejects('notFound', docker.pull(`${address}/${run}/none:1`, {}), /none:1/);
+      assert.ok(performance.now() - began < 10_000, 'it did not wait for those that hang');
+    } finally {
+      stop.abort();
+      await ended;
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
   if (given === undefined) {
     test('with a password: denied without it or with a wrong one, pulled with the right one', async () => {
       const registry = await startRegistry(true);

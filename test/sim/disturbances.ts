@@ -1,6 +1,6 @@
 /** What happens to the controller itself, whatever its kinds: crashes, faults, time, a full disk. And the list of all disturbances. */
 import { anyFault, type Fault } from './faults.ts';
-import { parts } from './parts/index.ts';
+import { parts, THEMES } from './parts/index.ts';
 import type { Disturbance } from './parts/part.ts';
 import { DRIVER_NAMES } from './world.ts';
 
@@ -80,12 +80,14 @@ function armed(name: string, weight: number, type: Fault['type']): Disturbance {
   };
 }
 
-export const DISTURBANCES: readonly Disturbance[] = [
-  ...general,
-  ...parts.flatMap(({ disturbances }) => disturbances),
-];
+/** What there is in a history with these themes. */
+export function disturbancesOf(themes: ReadonlySet<string>): readonly Disturbance[] {
+  const known = parts.filter(({ theme }) => theme === undefined || themes.has(theme));
+  return [...general, ...known.flatMap(({ disturbances }) => disturbances)];
+}
 
-const byName = new Map(DISTURBANCES.map((disturbance) => [disturbance.name, disturbance]));
+const all = disturbancesOf(new Set(THEMES));
+const byName = new Map(all.map((disturbance) => [disturbance.name, disturbance]));
 
 export function disturbanceOf(name: string): Disturbance {
   const found = byName.get(name);

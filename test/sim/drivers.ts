@@ -4,6 +4,7 @@
  */
 import { delay } from '../../controller/clock.ts';
 import type { Drivers } from '../../controller/core.ts';
+import { AcmeError } from '../../reconcilers/drivers/acme/index.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { READING_VERBS } from '../../reconcilers/halves.ts';
 import type { Fault } from './faults.ts';
@@ -29,9 +30,14 @@ interface Habits {
 
 const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   docker: { patience: 60, detached: true },
+  // The copy of a database may take hours, and what hangs in it, too; these are all that it asks of the host.
+  host: {
+    neverHangs: ['hasAppArmorProfile', 'folderExists', 'ensureFolder', 'removeFolder', 'renameFolder'],
+  },
   nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },
+  acme: { patience: 60, detached: true },
   dns: { patience: 30, instant: ['refusal'], detached: true },
   lookup: { patience: 10 },
   databases: {
@@ -157,7 +163,7 @@ async function strike(
     fault.answer = answersFailure(message);
     return undefined;
   }
-  throw new DriverError(code, message);
+  throw driver === 'acme' ? new AcmeError(code, message) : new DriverError(code, message);
 }
 
 async function* lines(call: Call, original: () => unknown, gate: Gate, life: Life): AsyncGenerator<unknown> {

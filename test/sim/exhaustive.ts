@@ -28,6 +28,18 @@ export const SMALL_HISTORIES: Readonly<Record<string, readonly string[]>> = {
     'somebody removes a container',
     'somebody changes the memory of a container',
   ],
+  'an app has a database': [
+    'an app is applied',
+    'an app gets a database',
+    'apps write into their databases',
+    'another password of an account is asked for',
+  ],
+  'a database gets another version': [
+    'an app is applied',
+    'an app gets a database',
+    'apps write into their databases',
+    'an addon gets another version',
+  ],
   'an app goes with its data': ['an app is applied', 'an app is deleted', 'an app is deleted'],
 };
 

@@ -3,8 +3,9 @@
  * entries out and a replay has the same. run.ts lets it happen.
  */
 import { type Random, seeded } from '../support/random.ts';
-import { DISTURBANCES } from './disturbances.ts';
+import { disturbancesOf } from './disturbances.ts';
 import { NO_FAULTS, type Rates } from './faults.ts';
+import { THEMES } from './parts/index.ts';
 
 export interface Entry {
   /** Of the disturbance. */
@@ -49,13 +50,13 @@ export function historyOf(seed: number): History {
   const apps = random.pick([1, 1, 1, 2, 2, 2, 3, 4]);
   const rates = calm ? NO_FAULTS : anyRates(random);
   // Per seed some things never happen and others all the time.
-  const chosen = DISTURBANCES.filter(({ announced = true }) => !calm || announced)
+  const possible = disturbancesOf(anyThemes(random)).filter(({ announced = true }) => !calm || announced);
+  const chosen = possible
     .map((disturbance) => ({ disturbance, weight: disturbance.weight * random.pick(STRENGTHS) }))
     .filter(({ weight }) => weight > 0);
   // People always do something.
-  for (const disturbance of DISTURBANCES) {
-    if (disturbance.name === 'an app is applied') chosen.push({ disturbance, weight: disturbance.weight });
-  }
+  for (const disturbance of possible)
+    if (disturbance.essential) chosen.push({ disturbance, weight: disturbance.weight });
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
   const rhythm = random.pick(RHYTHMS);
   const entries = Array.from({ length: LENGTH + random.below(3) }, (): Entry => {
@@ -66,6 +67,13 @@ export function historyOf(seed: number): History {
   const chance = (of: number) => random.next() < of;
   const ending = { newProgram: chance(0.4), deletion: chance(0.4), store: chance(0.2) };
   return { seed, calm, apps, rates, entries, ending };
+}
+
+/** Mostly one: a history of all kinds would take long and show little of each. */
+function anyThemes(random: Random): ReadonlySet<string> {
+  const chance = random.next();
+  const count = chance < 0.35 ? 0 : chance < 0.9 ? 1 : 2;
+  return new Set(Array.from({ length: count }, () => random.pick(THEMES)));
 }
 
 function weighted(chosen: readonly { disturbance: { name: string }; weight: number }[], at: number): string {

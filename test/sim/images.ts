@@ -34,5 +34,15 @@ export const IMAGES: Readonly<Record<string, SimulatedImage>> = {
   'reg.test/crash:1': { remote: { image: crash }, crashes: true },
 };
 
+/** Servers of databases. What serves in them is in the fake of databases. */
+export const DATABASE_IMAGES: Readonly<Record<string, SimulatedImage>> = {
+  'holdfast.local/postgresql:15': { local: { volumes: ['/var/lib/postgresql/data'] } },
+  'holdfast.local/postgresql:17': { local: { volumes: ['/var/lib/postgresql/data'] } },
+  'postgres:16': { remote: { image: { volumes: ['/var/lib/postgresql/data'] }, milliseconds: 3_000 } },
+  'holdfast.local/mariadb:10.11': { local: { volumes: ['/var/lib/mysql'] } },
+  'holdfast.local/mariadb:11.8': { local: { volumes: ['/var/lib/mysql'] } },
+  'holdfast.local/redis:7': { local: { volumes: ['/data'] } },
+};
+
 /** In no registry. */
 export const NOWHERE = 'reg.test/nowhere:1';

@@ -9,7 +9,7 @@ import type { Document } from '../../resources/document.ts';
 import type { Call } from './drivers.ts';
 import { foreignThings } from './memory.ts';
 import { parts } from './parts/index.ts';
-import { SECRET } from './secrets.ts';
+import { hasSecret } from './secrets.ts';
 import type { Simulation } from './simulation.ts';
 import { ourContainers } from './world.ts';
 
@@ -88,18 +88,16 @@ const oneContainer: Invariant = {
 const secretsStaySecret: Invariant = {
   name: 'no secret is in an event, a log line or a status',
   check({ world }, moment) {
-    if (moment.type === 'log') return moment.text.includes(SECRET) ? moment.text : undefined;
+    if (moment.type === 'log') return hasSecret(moment.text) ? moment.text : undefined;
     if (moment.type === 'done' && moment.call.method === 'createContainer') {
-      const shown = ourContainers(world.docker).find(({ spec }) =>
-        JSON.stringify(spec.labels).includes(SECRET),
-      );
+      const shown = ourContainers(world.docker).find(({ spec }) => hasSecret(JSON.stringify(spec.labels)));
       return shown && `a label of ${shown.name} has it`;
     }
     if (moment.type !== 'change') return undefined;
     const { document } = moment.change;
     const shown = document.kind === 'Event' ? document : document.status;
     const text = JSON.stringify(shown ?? '');
-    return text.includes(SECRET) ? `${document.kind}/${document.metadata.name}: ${text}` : undefined;
+    return hasSecret(text) ? `${document.kind}/${document.metadata.name}: ${text}` : undefined;
   },
 };
 

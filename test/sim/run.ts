@@ -3,6 +3,7 @@
  * bounded number of reconciles, that looking again does nothing, that a newer program does nothing, and that what is deleted leaves
  * nothing but its data.
  */
+import { condition } from '../../resources/document.ts';
 import { seeded } from '../support/random.ts';
 import { disturbanceOf } from './disturbances.ts';
 import { CALM_SECONDS, type Ending, type History } from './history.ts';
@@ -38,6 +39,7 @@ const HANGS_AT_MOST = 130_000;
 /** Reconciles from the last disturbance until all is well, and for each document. */
 const MOST_RECONCILES = 60;
 const MOST_RECONCILES_EACH = 50;
+const EACH = ['App', 'Addon', 'Binding', 'Domain', 'Certificate'];
 
 export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
   const sim = new Simulation({ seed: history.seed, apps: history.apps, ...options });
@@ -139,7 +141,8 @@ function reconciles({ core }: Simulation): number {
 }
 
 function boundReconciles(sim: Simulation, count: number): void {
-  const most = MOST_RECONCILES + MOST_RECONCILES_EACH * (sim.store?.list('App').items.length ?? 0);
+  const documents = EACH.reduce((sum, kind) => sum + (sim.store?.list(kind).items.length ?? 0), 0);
+  const most = MOST_RECONCILES + MOST_RECONCILES_EACH * documents;
   if (count > most)
     throw new Broken('it takes a bounded number of reconciles', `${count} runs, at most ${most}`);
 }
@@ -173,9 +176,11 @@ async function expectNothing(sim: Simulation): Promise<void> {
 }
 
 function everyoneIsReady({ store }: Simulation): boolean {
-  const isReady = ({ status }: { status?: { conditions?: { type: string; status: string }[] } }) =>
-    status?.conditions?.some((entry) => entry.type === 'Ready' && entry.status === 'True') ?? false;
-  return (store?.list('App').items ?? []).every((app) => isReady(app as Parameters<typeof isReady>[0]));
+  const all = parts.flatMap(({ kind }) => store?.list(kind).items ?? []);
+  return all.every((document) => {
+    const ready = condition(document, 'Ready');
+    return ready === undefined || ready.status === 'True';
+  });
 }
 
 async function expectNothingOfNewProgram(sim: Simulation): Promise<void> {
@@ -196,13 +201,18 @@ function expectSoundStore({ store }: Simulation): void {
   if (problem !== undefined) throw new Broken('the store is sound', problem);
 }
 
+/** What others are in use by goes after them. */
+const ORDER = ['App', 'Addon', 'Domain'];
+
 async function expectNothingLeft(sim: Simulation): Promise<void> {
-  const apps = sim.store?.list('App').items ?? [];
-  for (const { metadata } of apps) {
-    const reference = { kind: 'App', name: metadata.name };
-    sim.people(`delete app/${metadata.name}`, [{ verb: 'delete', reference }]);
+  for (const kind of ORDER) {
+    const all = sim.store?.list(kind).items ?? [];
+    for (const { metadata } of all) {
+      const reference = { kind, name: metadata.name };
+      sim.people(`delete ${kind.toLowerCase()}/${metadata.name}`, [{ verb: 'delete', reference }]);
+    }
+    if (all.length > 0) await sim.advance(60_000);
   }
-  await sim.advance(60_000);
   const [problem] = parts.flatMap((part) => part.leftovers?.(sim) ?? []);
   if (problem !== undefined) throw new Broken('what is deleted leaves nothing but its data', problem);
 }

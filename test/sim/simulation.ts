@@ -20,6 +20,7 @@ import { type Fault, Faults } from './faults.ts';
 import { INVARIANTS, type Moment } from './invariants.ts';
 import { Life } from './life.ts';
 import { Memory } from './memory.ts';
+import { hasSecret } from './secrets.ts';
 import { Trace } from './trace.ts';
 import { makeWorld, STATE_FOLDER, type World } from './world.ts';
 
@@ -407,7 +408,7 @@ function plain(_key: string, value: unknown): unknown {
 function brief(args: readonly unknown[]): string {
   return args
     .map((arg) => {
-      if (typeof arg === 'string') return arg.slice(0, 60);
+      if (typeof arg === 'string') return hasSecret(arg) ? '(a secret)' : arg.slice(0, 60);
       if (Array.isArray(arg)) return `[${arg.join(' ').slice(0, 80)}]`;
       if (arg instanceof Map) return `{${[...arg.keys()].join(' ')}}`;
       if (arg !== null && typeof arg === 'object') {

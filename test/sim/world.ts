@@ -20,7 +20,8 @@ import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
 import { databasesIn } from '../support/databases.ts';
-import { IMAGES, LISTENS_ON } from './images.ts';
+import { certificateFor, keyOf } from '../support/signer.ts';
+import { DATABASE_IMAGES, IMAGES, LISTENS_ON } from './images.ts';
 
 export const STATE_FOLDER = '/state';
 export const PUBLIC_ADDRESS = '203.0.113.7';
@@ -60,7 +61,7 @@ export const BRIDGE = 'holdfast0';
 
 export function makeWorld(clock: VirtualClock): World {
   const docker = createFakeDocker({ clock, pathExists: () => true });
-  for (const [reference, { remote, local }] of Object.entries(IMAGES)) {
+  for (const [reference, { remote, local }] of Object.entries({ ...IMAGES, ...DATABASE_IMAGES })) {
     if (remote) docker.registry.set(reference, remote);
     if (local) docker.addImage(reference, local);
   }
@@ -77,8 +78,12 @@ export function makeWorld(clock: VirtualClock): World {
   const address = createFakeAddress({ ipv4: PUBLIC_ADDRESS });
   const authority = createFakeAuthority({ clock, nginx });
   const databases = databasesIn({ docker, host, clock });
-  // What it looks for is found: which records are there, and which sites, the other invariants tell.
-  const acme = new FakeAcme({ clock, look: () => true });
+  const acme = new FakeAcme({
+    clock,
+    look: (host, type, value) =>
+      type === 'dns-01' ? isInZone(dns, `_acme-challenge.${host}`, value) : isAnswered(nginx, host, value),
+    sign: { key: keyOf, certificate: certificateFor },
+  });
   const caa = new FakeCaa();
   const world = {
     clock,
@@ -95,6 +100,19 @@ export function makeWorld(clock: VirtualClock): World {
     databases,
   };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
+}
+
+function isInZone({ zones }: FakeDns, name: string, value: string): boolean | string {
+  const found = [...zones.values()].some(({ sets }) => sets.get(`${name} TXT`)?.values.includes(value));
+  return found || `${name} has no such TXT record`;
+}
+
+/** nginx answers HTTP challenges with the thumbprint of the account, which is behind the dot. */
+function isAnswered(nginx: FakeNginx, host: string, value: string): boolean | string {
+  const print = value.split('.')[1] ?? value;
+  const isServed =
+    nginx.running && [...nginx.served.values()].some((text) => text.includes(host) && text.includes(print));
+  return isServed || `nothing answers for ${host}`;
 }
 
 function published({ engine }: FakeDocker): Listener[] {

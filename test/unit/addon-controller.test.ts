@@ -8,8 +8,8 @@ import { appManifest, type RunningController, serveApps, startController } from 
 
 const PG = (version: string) => `holdfast.local/postgresql:${version}`;
 
-async function started(): Promise<RunningController> {
-  const controller = await startController();
+async function started(options?: Parameters<typeof startController>[0]): Promise<RunningController> {
+  const controller = await startController(options);
   for (const version of ['15', '17'])
     controller.world.docker.addImage(PG(version), { volumes: ['/var/lib/postgresql/data'] });
   controller.world.docker.addImage('holdfast.local/redis:7', { volumes: ['/data'] });
@@ -126,6 +126,82 @@ within('an Addon of another type is not available', async (controller) => {
   await becomes(controller, 'App', 'shop', 'AddonNotAvailable');
   assert.match(controller.ready('App', 'shop').message, /is of type redis/);
 });
+
+within('an App that names another Addon leaves no open account behind, and its data', async (controller) => {
+  await controller.apply(shop());
+  await becomes(controller, 'App', 'shop', 'Serving');
+  enter(controller).push('hello');
+  const before = server(controller);
+  const inFirst = () => controller.world.databases.accounts(before);
+  await controller.apply(shop({ addons: { postgresql: { addon: 'second' } } }));
+  await becomes(controller, 'App', 'shop', 'AddonNotReady');
+  assert.equal(enter(controller), ['hello'], 'as long as there is no other, it goes on');
+  await controller.apply(addon('second', { type: 'postgresql', version: '15' }));
+  await becomes(controller, 'App', 'shop', 'Serving');
+  assert.is(envOf(controller, 'holdfast-app-shop')['POSTGRESQL_HOST'], 'postgresql');
+  assert.equal(
+    (await inFirst()).map(({ name, state }) => [name, state]),
+    [['app_shop', 'kept']],
+  );
+  assert.is(status<{ previous?: unknown }>(controller, 'Binding', 'shop-postgresql').previous, undefined);
+  await controller.apply(shop());
+  await becomes(controller, 'App', 'shop', 'Serving');
+  assert.equal(enter(controller), ['hello']);
+  assert.equal(
+    (await controller.world.databases.accounts(server(controller, 'second'))).map(({ state }) => state),
+    ['kept'],
+  );
+});
+
+test('an Addon that fails is not tried again by what its Bindings say of it', async () => {
+  let tries = 0;
+  let isBroken = false;
+  const controller = await started({
+    wrap: ({ docker }) => {
+      const start = async (id: string) => {
+        const name = controller.world.docker.engine.containers.get(id)?.name;
+        if (!isBroken || name !== 'holdfast-addon-postgresql') return docker.start(id);
+        tries += 1;
+        throw new DriverError('notFound', 'starting the container: network holdfast not found');
+      };
+      const get = (target: typeof docker, property: string | symbol) =>
+        property === 'start' ? start : Reflect.get(target, property);
+      return { docker: new Proxy(docker, { get }) };
+    },
+  });
+  try {
+    await controller.apply(shop());
+    await becomes(controller, 'App', 'shop', 'Serving');
+    isBroken = true;
+    const { engine } = controller.world.docker;
+    const found = engine.find('holdfast-addon-postgresql');
+    if (found) engine.stop(found);
+    await controller.pass(20_000);
+    assert.ok(tries >= 1 && tries < 12, `${tries} tries in 20 s`);
+    isBroken = false;
+    await controller.pass(300_000);
+    await becomes(controller, 'App', 'shop', 'Serving');
+  } finally {
+    await controller.close();
+  }
+});
+
+within(
+  'a server that is off the network is replaced, also after the clock was put back',
+  async (controller) => {
+    await controller.apply(shop());
+    await becomes(controller, 'App', 'shop', 'Serving');
+    enter(controller).push('hello');
+    controller.world.clock.jump(-3_600_000);
+    const { engine } = controller.world.docker;
+    const before = engine.find('holdfast-addon-postgresql');
+    if (before) engine.disconnect(before, 'holdfast');
+    await controller.pass(30_000);
+    await becomes(controller, 'App', 'shop', 'Serving');
+    assert.is.not(engine.find('holdfast-addon-postgresql')?.id, before?.id);
+    assert.equal(enter(controller), ['hello']);
+  },
+);
 
 within('a redis is the own of an App, goes with it, and its data stays', async (controller) => {
   await controller.apply(appManifest('chat', { addons: { redis: {} } }));

@@ -79,6 +79,44 @@ test('what loops is tried rarely, each time once, and by retry at once', async (
   assert.is(toys.ready('a').status, 'True');
 });
 
+test('a controller that is started anew holds to what was stopped, until it is asked or its time has come', async ({
+  toys,
+}) => {
+  toys.world.stubborn.add('a');
+  await toys.apply('a', { color: 'red' });
+  await toys.settle();
+  assert.is(toys.world.calls.length, 3);
+  await toys.pass(300_000);
+  await toys.restart();
+  await toys.pass(200_000);
+  assert.is(toys.world.calls.length, 3);
+  assert.is(condition(toys, 'Stalled')?.reason, 'Looping');
+  await toys.pass(161_000);
+  assert.is(toys.world.calls.length, 4, 'once, ten minutes after it was stopped');
+  await toys.restart();
+  toys.world.stubborn.clear();
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
+  await toys.settle();
+  assert.is(toys.ready('a').status, 'True');
+  assert.is(toys.thing('a')?.status?.stopped, undefined);
+});
+
+test('what was cancelled is not begun again by a controller that is started anew', async ({ toys }) => {
+  toys.world.hangs.set('a', 'deaf');
+  await toys.apply('a', { color: 'red' });
+  await toys.settle();
+  toys.engine.cancelStep(target(toys), 'root through cli');
+  await toys.settle();
+  toys.world.hangs.clear();
+  await toys.restart();
+  await toys.pass(1_300_000);
+  assert.equal(toys.world.calls, ['paint a red']);
+  assert.is(condition(toys, 'Stalled')?.reason, 'Cancelled');
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
+  await toys.settle();
+  assert.is(toys.ready('a').status, 'True');
+});
+
 test('a newer generation ends a loop', async ({ toys }) => {
   toys.world.stubborn.add('a');
   await toys.apply('a', { color: 'red' });

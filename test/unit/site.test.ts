@@ -560,7 +560,7 @@ test('a crash at any call is repaired by the next turn', async () => {
 
 test('all Sites are one key, and the Platform wakes it', () => {
   assert.is(siteReconciler.key(A), 'nginx');
-  assert.equal(siteReconciler.wakes?.(platform({}), viewOf([])), ['nginx']);
+  assert.equal(siteReconciler.wakes?.(platform({}), viewOf([]), { substantial: true }), ['nginx']);
 });
 
 test.run();

@@ -30,6 +30,11 @@ export interface FakeAcmeOptions {
   /** Whether a challenge finds what it looks for; a text says why not. Default: what `publish` was told. */
   look?: (host: string, type: ChallengeType, value: string) => boolean | string;
   days?: number;
+  /** Makes keys and certificates at once and without chance, where that matters; `number` counts. Default: real ones. */
+  sign?: {
+    key(number: number): string;
+    certificate(hosts: readonly string[], key: string, now: number, days: number): string;
+  };
 }
 
 interface KeptOrder {
@@ -64,6 +69,7 @@ export class FakeAcme implements Acme {
   readonly #options: FakeAcmeOptions;
   #authority: Promise<Pair> | undefined;
   #count = 0;
+  #keys = 0;
 
   constructor(options: FakeAcmeOptions) {
     this.#options = options;
@@ -101,6 +107,9 @@ export class FakeAcme implements Acme {
 
   async newKey(): Promise<string> {
     await this.#called('newKey');
+    this.#keys += 1;
+    const { sign } = this.#options;
+    if (sign) return sign.key(this.#keys);
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   }
@@ -166,11 +175,16 @@ export class FakeAcme implements Acme {
     this.#check(account);
     const order = this.#find(account, url);
     if (order?.status !== 'ready') return;
-    const signer = await this.#signer();
-    const { days = 90 } = this.#options;
-    const leaf = await makeLeaf(signer, hosts, this.#options.clock.now(), { days, key });
-    order.chain = `${leaf.certificate}${signer.certificate}`;
+    order.chain = await this.#chain(hosts, key);
     order.status = 'valid';
+  }
+
+  async #chain(hosts: readonly string[], key: string): Promise<string> {
+    const { days = 90, clock, sign } = this.#options;
+    if (sign) return sign.certificate(hosts, key, clock.now(), days);
+    const signer = await this.#signer();
+    const leaf = await makeLeaf(signer, hosts, clock.now(), { days, key });
+    return `${leaf.certificate}${signer.certificate}`;
   }
 
   async download(account: AcmeAccount, url: string): Promise<string> {

@@ -124,10 +124,10 @@ function open(zones: ReadonlyMap<string, FakeZone>, { zone: name, credentials }:
 
 function requireAsSeen(zone: FakeZone, change: SetChange): void {
   const found = zone.sets.get(keyOf(change));
-  const same =
-    JSON.stringify([found?.ttl, found?.values]) ===
-    JSON.stringify([change.before?.ttl, change.before?.values]);
-  if (!same) throw new DriverError('conflict', `${keyOf(change)} changed since it was looked at`);
+  // Values of a set have no order.
+  const seen = (set: RecordSet | undefined) => JSON.stringify([set?.ttl, [...(set?.values ?? [])].sort()]);
+  if (seen(found) !== seen(change.before))
+    throw new DriverError('conflict', `${keyOf(change)} changed since it was looked at`);
 }
 
 function put(zone: FakeZone, { name, type, after }: SetChange): void {

@@ -208,7 +208,7 @@ export class ContainerCache {
 
   #keepInspected(id: string, found: ContainerDetails | undefined, since: number): void {
     if ((this.#happenedAt.get(id) ?? 0) > since) {
-      if (found && isOurs(found.labels)) this.#keepForNow(summaryOf(found), since);
+      if (found && isOurs(found.labels)) this.#keepForNow(this.#summaryOf(found), since);
       return;
     }
     this.#dirty.delete(id);
@@ -223,7 +223,14 @@ export class ContainerCache {
     this.#details.set(id, found);
     // Also while a list is under way: that may be the older of the two.
     this.#knownSince.set(id, since);
-    this.#summaries.set(id, summaryOf(found));
+    this.#summaries.set(id, this.#summaryOf(found));
+  }
+
+  /** Labels never change: whose a container is stays what was seen first. */
+  #summaryOf(details: ContainerDetails): ContainerSummary {
+    const { id, name, image, imageId, state, addresses, createdAt } = details;
+    const labels = this.#summaries.get(id)?.labels ?? details.labels;
+    return { id, name, image, imageId, state, labels, addresses, createdAt };
   }
 
   /**
@@ -236,11 +243,6 @@ export class ContainerCache {
     this.#summaries.set(summary.id, summary);
     this.#dirty.add(summary.id);
   }
-}
-
-function summaryOf(details: ContainerDetails): ContainerSummary {
-  const { id, name, image, imageId, state, labels, addresses, createdAt } = details;
-  return { id, name, image, imageId, state, labels, addresses, createdAt };
 }
 
 /** What an event would have told of. */

@@ -14,7 +14,8 @@ export interface Context {
   log: { warn(message: string): void } | undefined;
   ownership: Ownership;
   writes: Semaphore;
-  pulls: Semaphore;
+  /** By registry: one that hangs holds up no other. */
+  pulls: (registry: string) => Semaphore;
   /** What mostly waits for programs to end does not keep the others from their turn. */
   stops: Semaphore;
   /** Labels of all volumes, by name; shared by those who ask at the same time. */

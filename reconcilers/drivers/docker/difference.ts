@@ -3,17 +3,26 @@
  * hash label said that the container was made for these settings. Empty for what has converged, whatever defaults and
  * order the engine answers with.
  *
- * Left out: image, name and labels, which the reconciler compares itself, and what cannot be known from outside: the
- * image's own command where none is wanted, and variables that are there without being wanted (the image's own).
+ * Left out: the name, which the reconciler compares itself, labels that only tell of how it was made, and what cannot be known from
+ * outside: the image's own command where none is wanted, and variables that are there without being wanted (the image's own).
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Json } from '../../../resources/document.ts';
-import type { ContainerDetails, ContainerSpec, Deviation, Mount, PublishedPort } from './index.ts';
+import {
+  type ContainerDetails,
+  type ContainerSpec,
+  type Deviation,
+  LABEL,
+  type Mount,
+  type PublishedPort,
+} from './index.ts';
 import { normalCapability } from './read.ts';
 
 export function settingsDifference(wanted: ContainerSpec, found: ContainerDetails): Deviation[] {
   const have = found.settings;
   return [
+    ...labels(wanted.labels, found.labels),
+    ...image(wanted.image, found),
     ...environment(wanted.env, have.env),
     ...(wanted.command === undefined ? [] : compare('command', have.command ?? [], wanted.command)),
     ...compare('tty', have.tty, wanted.tty),
@@ -36,12 +45,27 @@ export function settingsDifference(wanted: ContainerSpec, found: ContainerDetail
     ...compare('apparmorProfile', have.apparmorProfile ?? '', wanted.apparmorProfile ?? ''),
     ...compare('log.maxSize', have.log.maxSize, wanted.log.maxSize),
     ...compare('log.maxFiles', have.log.maxFiles, wanted.log.maxFiles),
+    ...compare('stopSeconds', have.stopSeconds, wanted.stopSeconds),
     ...(found.deviations ?? []),
   ];
 }
 
 function compare(field: string, found: Json, wanted: Json): Deviation[] {
   return isDeepStrictEqual(found, wanted) ? [] : [{ field, found, wanted }];
+}
+
+/** That it is ours, and what it was made for. */
+const TELLING = [LABEL.managed, LABEL.hash];
+
+function labels(wanted: Record<string, string>, found: Record<string, string>): Deviation[] {
+  return TELLING.filter((name) => wanted[name] !== undefined).flatMap((name) =>
+    compare(`labels.${name}`, found[name] ?? null, wanted[name] ?? null),
+  );
+}
+
+/** A name may mean another image by now, an id never does. */
+function image(wanted: string, { imageId }: ContainerDetails): Deviation[] {
+  return wanted.startsWith('sha256:') ? compare('image', imageId, wanted) : [];
 }
 
 /** Names only: values may be secret. */

@@ -9,7 +9,7 @@ import { followEvents } from './events.ts';
 import type { Docker } from './index.ts';
 import { createOwnership } from './ownership.ts';
 import { createReading } from './reading.ts';
-import { createSemaphore } from './semaphore.ts';
+import { createSemaphore, createSemaphores } from './semaphore.ts';
 import { shareNext } from './share-next.ts';
 import { listVolumes } from './volumes.ts';
 import { createWriting } from './writing.ts';
@@ -21,6 +21,7 @@ export interface DockerOptions {
   log?: { warn(message: string): void };
   /** More than this many at once make each of them slower. */
   parallelWrites?: number;
+  /** From one registry. */
   parallelPulls?: number;
   parallelStops?: number;
   /** End of a plain call. Default 60. */
@@ -41,7 +42,7 @@ export function createDocker(options: DockerOptions): Docker {
     log,
     ownership: createOwnership(connection),
     writes: createSemaphore(parallelWrites),
-    pulls: createSemaphore(parallelPulls),
+    pulls: createSemaphores(parallelPulls),
     stops: createSemaphore(parallelStops),
     volumes: shareNext(() => listVolumes(connection)),
   };

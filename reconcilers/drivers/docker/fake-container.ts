@@ -76,6 +76,7 @@ export function inspectFake(container: FakeContainer, image: FakeImage = {}): In
       ],
       Labels: rendered.Labels ?? {},
       Tty: spec.tty,
+      StopTimeout: rendered.StopTimeout ?? null,
     },
     HostConfig: plainCopy(rendered.HostConfig) as NonNullable<InspectedContainer['HostConfig']>,
     NetworkSettings: {

@@ -100,7 +100,7 @@ export interface ContainerSummary {
 
 /** From an inspect: what the engine says was set, in the words of ContainerSpec, and how it runs. */
 export interface ContainerDetails extends ContainerSummary {
-  settings: Omit<ContainerSpec, 'labels' | 'image' | 'name' | 'stopSeconds'>;
+  settings: Omit<ContainerSpec, 'labels' | 'image' | 'name'>;
   /** RFC 3339; undefined when it never ran. */
   startedAt?: string;
   finishedAt?: string;

@@ -87,6 +87,7 @@ export interface InspectedContainer {
     Env?: string[] | null;
     Labels?: Record<string, string> | null;
     Tty?: boolean;
+    StopTimeout?: number | null;
   };
   HostConfig?: HostConfig;
   NetworkSettings?: { Networks?: Endpoints } | null;
@@ -168,6 +169,8 @@ function readSettings(
       maxSize: host.LogConfig?.Config?.['max-size'] ?? '',
       maxFiles: Number(host.LogConfig?.Config?.['max-file'] ?? 0),
     },
+    // What the engine does where nothing is set.
+    stopSeconds: config.StopTimeout ?? 10,
   };
 }
 

@@ -56,6 +56,16 @@ export function createSemaphore(places: number): Semaphore {
   };
 }
 
+/** A semaphore for each key: who waits, waits for others of that key alone. */
+export function createSemaphores(places: number): (key: string) => Semaphore {
+  const all = new Map<string, Semaphore>();
+  return (key) => {
+    const semaphore = all.get(key) ?? createSemaphore(places);
+    all.set(key, semaphore);
+    return semaphore;
+  };
+}
+
 function aborted(signal: AbortSignal | undefined): DriverError {
   return new DriverError('aborted', 'cancelled while it waited for its turn', { cause: signal?.reason });
 }

@@ -54,10 +54,10 @@ export function createWriting(context: Context): DockerWriting {
     removeNetwork: (id) => writes.run(() => removeNetwork(connection, id)),
 
     pull(reference, options) {
-      return pulls.run(async () => {
+      const { text, registry = '' } = parseReference(reference);
+      return pulls(registry).run(async () => {
         requireImageName(reference);
         await runPull({ connection, clock }, reference, options);
-        const { text } = parseReference(reference);
         const image = await findImage(connection, text);
         if (image) return image;
         throw new DriverError(

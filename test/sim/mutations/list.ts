@@ -32,7 +32,7 @@ const ENGINE: readonly Mutation[] = [
   {
     name: 'what failed is not tried again',
     file: 'controller/engine/engine.ts',
-    find: "if (result.outcome === 'retry') queue.retry(key);\n    else if",
+    find: "if (result.outcome === 'retry' || isSoon) queue.retry(key);\n    else if",
     replace: 'if',
     quick: true,
   },
@@ -157,7 +157,7 @@ const RECONCILERS: readonly Mutation[] = [
   {
     name: 'a start forgets the restart policy',
     file: 'reconcilers/container/work.ts',
-    find: "if (container.state !== 'created')\n      await docker.setRestartPolicy(container.id, restartPolicyOf(container.labels[LABEL.kind]));",
+    find: 'if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);',
     replace: '',
   },
   {
@@ -253,6 +253,66 @@ const RECONCILERS: readonly Mutation[] = [
   },
 ];
 
+const DATABASES: readonly Mutation[] = [
+  {
+    name: 'an account is dropped where it should be locked',
+    file: 'reconcilers/binding/diff.ts',
+    find: '  if (deleteData) {',
+    replace: '  if (deleteData || account.state) {',
+  },
+  {
+    name: 'an Addon that is deleted loses its data',
+    file: 'reconcilers/addon/diff.ts',
+    find: 'if (want.deleteData && !have.missingFolders.includes(have.folder)) {',
+    replace: 'if (!have.missingFolders.includes(have.folder)) {',
+  },
+  {
+    name: 'a password that was changed in the server counts as right',
+    file: 'reconcilers/binding/diff.ts',
+    find: "const isRight = account?.state === 'bound' && account.credential === credentialDigest(secret.password);",
+    replace: "const isRight = account?.state === 'bound' && credentialDigest(secret.password) !== '';",
+  },
+  {
+    name: 'an account that an App has left stays open',
+    file: 'reconcilers/binding/diff.ts',
+    find: 'if (!server || !isOpen) return [];',
+    replace: 'if (!server || isOpen) return [];',
+  },
+  {
+    name: 'people may delete an Addon that is in use',
+    file: 'controller/store/rules.ts',
+    find: "if (definition.usedBy === undefined || author.via === 'controller') return;",
+    replace: "if (definition.usedBy === undefined || author.via !== '') return;",
+  },
+];
+
+const NAMES: readonly Mutation[] = [
+  {
+    name: 'a record of somebody else counts as our own',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'return set?.mark?.owner === owner;',
+    replace: "return set !== undefined && owner !== '';",
+  },
+  {
+    name: 'a record that nobody wants any more stays in the zone',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'if (!found || !isOurs(found, want.owner) || found.special !== undefined) return undefined;',
+    replace: 'if (!found || isOurs(found, want.owner)) return undefined;',
+  },
+  {
+    name: 'a record is written without a mark',
+    file: 'reconcilers/dnsrecord/diff.ts',
+    find: 'return { ttl, values, mark: markOf(want, documents, values) };',
+    replace: 'return { ttl, values };',
+  },
+  {
+    name: 'a Domain goes while records stand in its zone',
+    file: 'reconcilers/domain/observe.ts',
+    find: 'if (usedBy.length === 0) return;',
+    replace: 'if (usedBy.length >= 0) return;',
+  },
+];
+
 const CACHES: readonly Mutation[] = [
   {
     name: 'an event of changed settings is not heard',
@@ -280,4 +340,11 @@ const CACHES: readonly Mutation[] = [
   },
 ];
 
-export const MUTATIONS: readonly Mutation[] = [...ENGINE, ...STORE, ...RECONCILERS, ...CACHES];
+export const MUTATIONS: readonly Mutation[] = [
+  ...ENGINE,
+  ...STORE,
+  ...RECONCILERS,
+  ...DATABASES,
+  ...NAMES,
+  ...CACHES,
+];

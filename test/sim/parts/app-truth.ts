@@ -7,12 +7,15 @@ import type { FakeContainer } from '../../../reconcilers/drivers/docker/fake-con
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { readContainer } from '../../../reconcilers/drivers/docker/read.ts';
 import { ANNOTATION, condition, type Document } from '../../../resources/document.ts';
+import { fqdn } from '../../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../../resources/effective.ts';
 import type { AppSpec, SecretSpec } from '../../../resources/generated.ts';
 import { IMAGES, LISTENS_ON } from '../images.ts';
 import { PRIVATE_AUTH } from '../secrets.ts';
 import type { Simulation } from '../simulation.ts';
 import { atAddress, ourContainers, STATE_FOLDER } from '../world.ts';
+import { addonObstacle, loginProblems } from './databases.ts';
+import { domainObstacle } from './named.ts';
 
 /** A person has to say that it should be tried again. */
 export const RETRY_REASONS: ReadonlySet<string> = new Set(['RolloutFailed', 'Looping', 'Cancelled']);
@@ -85,8 +88,14 @@ function deserves(
   if (others.length > 0 && isConflict(document)) {
     return { ready: false, reasons: ['LocationConflict', 'PortConflict'] };
   }
+  const unnamed = domainObstacle(sim, app);
+  if (unnamed === 'any') return { reasons: [] };
+  if (unnamed !== undefined) return { ready: false, reasons: [unnamed, 'PortInUse'] };
   if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound', 'PortInUse'] };
   if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
+  const obstacle = addonObstacle(sim, app);
+  if (obstacle !== undefined)
+    return { ready: false, reasons: [obstacle, 'PortInUse', 'ImageNotFound', 'RegistryDenied'] };
   const port = portHeld(sim, app, document, apps);
   if (port === 'held') return { ready: false, reasons: ['PortInUse'] };
   const image = IMAGES[app.image];
@@ -144,8 +153,12 @@ function portHeld(
 
 const HOLDING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']);
 
-function isHostHeld({ store }: Simulation, { location }: EffectiveApp, { metadata }: Document): boolean {
-  const host = `${location}.localhost`;
+function isHostHeld(
+  { store }: Simulation,
+  { location, domain }: EffectiveApp,
+  { metadata }: Document,
+): boolean {
+  const host = fqdn(location, domain);
   const sites = store?.list('Site').items ?? [];
   return sites.some(
     (site) => site.metadata.name !== metadata.name && (site.spec['hosts'] as string[]).includes(host),
@@ -159,7 +172,7 @@ function isConflict(app: Document): boolean {
 function shares(one: Document, other: Document): boolean {
   const [a, b] = [one, other].map(({ spec, metadata }) => effectiveApp(spec as AppSpec, metadata.name));
   if (!a || !b) return false;
-  const hosts = (app: EffectiveApp) => [app.location, ...app.aliases];
+  const hosts = (app: EffectiveApp) => [fqdn(app.location, app.domain), ...app.aliases];
   const ports = (app: EffectiveApp) => app.tcpPorts.map(({ hostPort }) => hostPort);
   return hosts(a).some((host) => hosts(b).includes(host)) || ports(a).some((port) => ports(b).includes(port));
 }
@@ -229,6 +242,7 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
   problems.push(...certificateProblems(sim, name, effective, container));
   if (address !== undefined && atAddress(world.docker, address) !== container)
     problems.push('another answers there');
+  problems.push(...loginProblems(sim, name, effective, container.spec));
   return [...problems, ...edgeProblems(sim, app, effective, address)];
 }
 
@@ -236,7 +250,7 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
 function certificateProblems(
   { world: { nginx, host } }: Simulation,
   name: string,
-  { addons, location }: EffectiveApp,
+  { addons, location, domain }: EffectiveApp,
   container: FakeContainer,
 ): string[] {
   const root = `${STATE_FOLDER}/tls/${name}/`;
@@ -248,7 +262,8 @@ function certificateProblems(
   }
   if (mount?.readOnly !== true) return ['it cannot read its certificate, or can write it'];
   const text = (file: string) => host.state.files.get(`${mount.source}/${file}`);
-  const served = [...nginx.pems].filter(([file]) => file.startsWith(`${location}.localhost_`));
+  const own = `${fqdn(location, domain)}_`;
+  const served = [...nginx.pems].filter(([file]) => file.startsWith(own) || file.startsWith('domain_'));
   const isServed = served.some(
     ([, { certificate, key }]) => certificate === text('tls_cert.pem') && key === text('tls_key.pem'),
   );
@@ -266,11 +281,11 @@ function platformDns({ store }: Simulation): string[] {
 function edgeProblems(
   { world: { nginx } }: Simulation,
   app: Document,
-  { location, httpPort }: EffectiveApp,
+  { location, domain, httpPort }: EffectiveApp,
   address: string | undefined,
 ): string[] {
   const text = nginx.files.get(`sites/${app.metadata.name}.conf`) ?? '';
-  const host = `${location}.localhost`;
+  const host = fqdn(location, domain);
   if (!text.includes(host)) return [`nginx does not know ${host}`];
   return text.includes(`proxy_pass http://${address}:${httpPort};`)
     ? []
@@ -291,9 +306,10 @@ function strays({ world, store }: Simulation, apps: readonly Document[]): string
     .filter(({ labels }) => labels[LABEL.kind] === 'App' && !idle.has(labels[LABEL.uid] ?? ''))
     .filter(({ name }) => !world.docker.engine.volumeInUse(name))
     .map(({ name }) => `volume ${name} is used by no container`);
-  const taskUids = new Set(store?.list('Task').items.map(({ metadata }) => metadata.uid));
+  const others = ['Task', 'Addon'].flatMap((kind) => store?.list(kind).items ?? []);
+  const otherUids = new Set(others.map(({ metadata }) => metadata.uid));
   const leases = [...(store?.leases.all('address') ?? [])]
-    .filter(([uid]) => !uids.has(uid) && !taskUids.has(uid))
+    .filter(([uid]) => !uids.has(uid) && !otherUids.has(uid))
     .map(([uid, address]) => `address ${address} is kept for ${uid}, which is gone`);
   const names = new Set(apps.map(({ metadata }) => metadata.name));
   const certificates = [...world.host.state.folders.keys()]

@@ -31,9 +31,10 @@ const readyWasSeen: Invariant = {
       (document.status as { container?: { id?: string; startedAt?: string } }).container ?? {};
     // Or the life after it, of which the controller has not heard yet.
     const present = world.docker.engine.containers.get(id)?.startedAt;
-    const seen = [startedAt, present].some(
-      (start) => start !== undefined && memory.answered.has(lifeOf(id, start)),
-    );
+    const seen =
+      startedAt === undefined
+        ? [...memory.answered].some((life) => life.startsWith(`${id} `))
+        : [startedAt, present].some((start) => start !== undefined && memory.answered.has(lifeOf(id, start)));
     if (seen) return undefined;
     return `app/${document.metadata.name} is told to be ready; its container ${id.slice(0, 12)} of ${startedAt} never answered`;
   },
@@ -43,6 +44,7 @@ const people: readonly Disturbance[] = [
   {
     name: 'an app is applied',
     weight: 12,
+    essential: true,
     act(sim, random) {
       const name = random.pick(sim.appNames);
       const manager = random.pick(MANAGERS);
@@ -254,11 +256,11 @@ export function patchApp(sim: Simulation, name: string, spec: Record<string, unk
   ]);
 }
 
-function annotate(sim: Simulation, { metadata }: Document, annotation: string): void {
+export function annotate(sim: Simulation, { kind, metadata }: Document, annotation: string): void {
   const now = new Date(sim.clock.now()).toISOString();
-  const reference = { kind: 'App', name: metadata.name };
+  const reference = { kind, name: metadata.name };
   const body = { metadata: { annotations: { [annotation]: now } } };
-  sim.people(`annotate app/${metadata.name} ${annotation}`, [
+  sim.people(`annotate ${kind.toLowerCase()}/${metadata.name} ${annotation}`, [
     { verb: 'patch', reference, type: 'merge', patch: body },
   ]);
 }
@@ -278,16 +280,17 @@ function edit(
   };
 }
 
-function toContainer(
+export function toContainer(
   name: string,
   weight: number,
   act: (sim: Simulation, id: string, random: Random) => void,
+  kind = 'App',
 ): Disturbance {
   return {
     name,
     weight,
     act(sim, random) {
-      const all = ourContainers(sim.world.docker).filter(({ spec }) => spec.labels[LABEL.kind] === 'App');
+      const all = ourContainers(sim.world.docker).filter(({ spec }) => spec.labels[LABEL.kind] === kind);
       // While the engine is down nobody can do anything to it.
       if (all.length > 0 && !sim.memory.engineIsDown) act(sim, random.pick(all).id, random);
     },

@@ -16,12 +16,16 @@ export interface Disturbance {
    * by an event of the world. Default true.
    */
   announced?: boolean;
+  /** Every history that has its kind does it often. */
+  essential?: true;
   /** Takes all its chance from `random`, and makes the best of whatever it finds: what came before may have been left out. */
   act(sim: Simulation, random: Random): void;
 }
 
 export interface Part {
   kind: string;
+  /** Only histories that have chosen it know of this kind; its name is shared by kinds that belong together. Default: all do. */
+  theme?: string;
   disturbances: readonly Disturbance[];
   invariants?: readonly Invariant[];
   /** Takes away what stands in the way for good: after that everything must become well by itself. */

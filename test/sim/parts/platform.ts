@@ -84,7 +84,11 @@ export const platformPart: Part = {
       },
     },
   ],
-  lift: comeUp,
+  lift(sim) {
+    // Docker is started again, which makes its rules anew.
+    if (!sim.memory.engineIsDown) sim.world.firewall.dockerStarts(BRIDGE);
+    comeUp(sim);
+  },
   problems(sim) {
     const { store, world } = sim;
     const platform = store?.get('Platform', 'platform');

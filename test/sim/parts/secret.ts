@@ -54,7 +54,7 @@ function secretValues(random: Random): Record<string, string> {
   return { password: `${SECRET}-${random.below(1e9)}`, token: `${SECRET}-${random.below(1e9)}` };
 }
 
-function applySecret(sim: Simulation, name: string, stringData: Record<string, string>): void {
+export function applySecret(sim: Simulation, name: string, stringData: Record<string, string>): void {
   const document = { apiVersion: API_VERSION, kind: 'Secret', metadata: { name }, spec: { stringData } };
   sim.people(`apply secret/${name}`, [{ verb: 'apply', document, manager: 'holdfast' }]);
 }
