@@ -6,7 +6,7 @@ import { firewallCondition, firewallFields } from './firewall.ts';
 import type { PlatformHave, PlatformStep, PlatformWant } from './index.ts';
 import { isInPool, NETWORK, overlapsNow, planNetwork } from './network.ts';
 import { type DayOfUse, fullOn, type Level, levelOf, percentFree, withToday, worst } from './pressure.ts';
-import { gatewayOf } from './subnet.ts';
+import { gatewayOf, type TakenSubnet } from './subnet.ts';
 
 interface Problem {
   reason: string;
@@ -74,10 +74,9 @@ function noNetwork(want: PlatformWant, have: PlatformHave): Problem | undefined 
   if (have.network) return undefined;
   const choice = planNetwork(want.pool, have, '');
   if ('spec' in choice) return undefined;
-  const list = choice.conflicts.map(({ subnet, by }) => `${subnet} by ${by}`).join(', ');
   return {
     reason: 'NoFreeSubnet',
-    message: `every subnet of the pool is taken: ${list}; set spec.network.pool`,
+    message: `every subnet of the pool is taken: ${takenBy(choice.conflicts)}; set spec.network.pool`,
   };
 }
 
@@ -94,8 +93,19 @@ function networkConflict(want: PlatformWant, have: PlatformHave): Problem | unde
     return { reason: 'Overlap', message };
   }
   if (network.subnets.every((subnet) => isInPool(want.pool, subnet))) return undefined;
-  const message = `the network keeps ${network.subnets.join(', ')}, which is not in spec.network.pool: Apps have addresses in it; ${MOVE}`;
+  const message = `the network keeps ${network.subnets.join(', ')}, which is not in spec.network.pool: Apps have addresses in it; ${MOVE}${inTheWay(want, have)}`;
   return { reason: 'NotInPool', message };
+}
+
+/** Whoever moves it would find out only then. */
+function inTheWay(want: PlatformWant, have: PlatformHave): string {
+  const choice = planNetwork(want.pool, have, '');
+  if ('spec' in choice) return '';
+  return `; but every subnet of that pool is taken: ${takenBy(choice.conflicts)}`;
+}
+
+function takenBy(conflicts: readonly TakenSubnet[]): string {
+  return conflicts.map(({ subnet, by }) => `${subnet} by ${by}`).join(', ');
 }
 
 function networkStatus({ id, name, subnets, gateway }: NetworkSummary): Record<string, unknown> {
