@@ -291,8 +291,8 @@ test('npm run check fails, and names the kind, once one has no part', async () =
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
     const index = join(copy, 'test/sim/parts/index.ts');
     const text = await readFile(index, 'utf8');
-    assert.match(text, /secretPart, /);
-    await writeFile(index, text.replace('secretPart, ', ''));
+    assert.match(text, /^ {2}secretPart,\n/m);
+    await writeFile(index, text.replace('  secretPart,\n', ''));
     const command = [...process.execArgv, join(copy, 'scripts/check.ts')];
     const { status, stderr } = spawnSync(process.execPath, command, { cwd: copy, encoding: 'utf8' });
     assert.is(status, 1);
