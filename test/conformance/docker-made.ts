@@ -8,6 +8,7 @@ import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import type { DockerUnderTest } from './docker.suite.ts';
 import { freePort, importImage } from './docker-parts.ts';
+import { until } from './until.ts';
 
 async function freeSubnet(engine: Dockerode): Promise<string> {
   const networks = await engine.listNetworks();
@@ -29,7 +30,29 @@ async function removeAll(engine: Dockerode, run: string): Promise<void> {
   const { Volumes: volumes } = await engine.listVolumes({ filters: { name: [`${run}-`] } as never });
   for (const volume of volumes ?? []) await engine.getVolume(volume.Name).remove();
   const networks = await engine.listNetworks({ filters: { name: [`${run}-`] } });
-  for (const network of networks) await engine.getNetwork(network.Id).remove();
+  for (const { Id, Name } of networks) {
+    const gone = until(() => removeNetwork(engine.getNetwork(Id)), `the network ${Name} is gone`);
+    await gone.catch((error: Error) => console.log(`left until the engine starts again: ${error.message}`));
+  }
+}
+
+/**
+ * A container that the engine was just starting again when it was removed may leave its end in the network; the engine then counts an end
+ * that nobody has until it starts anew.
+ */
+async function removeNetwork(network: Dockerode.Network): Promise<boolean> {
+  try {
+    await network.remove();
+    return true;
+  } catch (error) {
+    const { statusCode } = error as { statusCode?: number };
+    if (statusCode === 404) return true;
+    if (statusCode !== 403) throw error;
+    const { Containers: ends = {} } = await network.inspect();
+    for (const { Name } of Object.values<{ Name: string }>(ends))
+      await network.disconnect({ Container: Name, Force: true }).catch(() => {});
+    return false;
+  }
 }
 
 /** The real driver, over the engine's own socket or over another that leads to it. */
