@@ -140,6 +140,11 @@ within('an App that names another Addon leaves no open account behind, and its d
   await becomes(controller, 'App', 'shop', 'Serving');
   assert.is(envOf(controller, 'holdfast-app-shop')['POSTGRESQL_HOST'], 'postgresql');
   assert.equal(
+    status<{ bindings: string[] }>(controller, 'Addon', 'postgresql').bindings,
+    [],
+    'with no resync',
+  );
+  assert.equal(
     (await inFirst()).map(({ name, state }) => [name, state]),
     [['app_shop', 'kept']],
   );
