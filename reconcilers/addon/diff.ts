@@ -120,10 +120,17 @@ export function diffAddon(want: AddonWant, have: AddonHave): AddonStep[] {
     ...secrets(want, have),
     ...pullImage(want, have),
     ...upgradeSteps(want, have),
-    ...(isUpgrading(want, have) ? [] : containerSteps(want, have)),
+    ...(isUpgrading(want, have) ? [] : [...endWorkers(want, have), ...containerSteps(want, have)]),
     ...(isUpgrading(want, have) ? [] : [...removeVolumes(want, have, 'drift'), ...releaseHeld(want, have)]),
     ...removeOld(want, have),
   ];
+}
+
+/** Servers that an upgrade ran which nobody wants any more: gone before another is started on the same data. */
+function endWorkers(want: AddonWant, { workers }: AddonHave): AddonStep[] {
+  return workers.map((worker) =>
+    removeContainer(want, worker, because(want, 'container', worker.name, null, 'no upgrade is on')),
+  );
 }
 
 /** Addresses of servers that an upgrade ran and did not come to the end of. */
@@ -271,8 +278,10 @@ export function isUpgrading(want: AddonWant, have: AddonHave): boolean {
   return !want.deleting && (have.present !== undefined || wantedVerified(have) !== undefined);
 }
 
-function wantedVerified(have: AddonHave) {
-  return have.slots.verified.find(({ series }) => series === have.image.series);
+/** Where the old data has made room already the copy takes its place, whatever is wanted by now: nothing is started on nothing. */
+function wantedVerified({ slots, image }: AddonHave) {
+  const copy = slots.verified.find(({ series }) => series === image.series);
+  return copy ?? (slots.data.length === 0 ? slots.verified[0] : undefined);
 }
 
 function upgradeSteps(want: AddonWant, have: AddonHave): AddonStep[] {
@@ -368,7 +377,7 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
       ),
     );
   } else steps.push(...keepRunning(want, current, target, address));
-  steps.push(...[...others, ...have.workers].map((container) => removeContainer(want, container, reasons)));
+  steps.push(...others.map((container) => removeContainer(want, container, reasons)));
   const ownName = current?.name === containerName(name, 'Addon') || (!current && !replaced);
   if (!ownName) {
     const wanted = containerName(name, 'Addon');

@@ -80,9 +80,34 @@ const isServing = (controller: RunningController, version: string) => () =>
 const wordsIn = (controller: RunningController, slot: string) =>
   controller.world.databases.data.get(`${FOLDER}${slot}`)?.databases.get('app_shop');
 
-/** Answers how many calls it took. */
-async function upgrade(killAt: number | undefined): Promise<{ calls: number; names: string[] }> {
-  const killer = new Killer();
+/** Folders that two servers ran on at the same time. */
+const shared: string[] = [];
+
+function watchData({ world }: RunningController): void {
+  const { engine } = world.docker;
+  const start = engine.start.bind(engine);
+  engine.start = (container) => {
+    const started = start(container);
+    const folders = [...engine.containers.values()]
+      .filter(({ state }) => state === 'running')
+      .flatMap(({ spec }) => spec.mounts.flatMap(({ device }) => device ?? []));
+    shared.push(...folders.filter((folder, index) => folders.indexOf(folder) !== index));
+    return started;
+  };
+}
+
+async function serving(wrap?: Parameters<typeof startController>[0]): Promise<RunningController> {
+  const controller = await startController(wrap);
+  watchData(controller);
+  for (const version of ['15', '17'])
+    controller.world.docker.addImage(PG(version), { volumes: ['/var/lib/postgresql/data'] });
+  await controller.apply(addon('15'), appManifest('shop', { addons: { postgresql: {} } }));
+  await until(controller, 'it serves', isServing(controller, '15'));
+  wordsIn(controller, 'data-15')?.push(...WORDS);
+  return controller;
+}
+
+function killing(killer: Killer): NonNullable<Parameters<typeof startController>[0]> {
   const wrap = ({ docker, host, databases }: Pick<Drivers, 'docker' | 'host' | 'databases'>) => {
     killer.life += 1;
     return {
@@ -91,13 +116,36 @@ async function upgrade(killAt: number | undefined): Promise<{ calls: number; nam
       databases: killer.wrap('databases', databases),
     };
   };
-  const controller = await startController({ wrap });
+  return { wrap };
+}
+
+/** Killed at this call, and nobody wants the new version any more. */
+async function changeMind(killAt: number): Promise<void> {
+  const killer = new Killer();
+  const controller = await serving(killing(killer));
   try {
-    for (const version of ['15', '17'])
-      controller.world.docker.addImage(PG(version), { volumes: ['/var/lib/postgresql/data'] });
-    await controller.apply(addon('15'), appManifest('shop', { addons: { postgresql: {} } }));
-    await until(controller, 'it serves', isServing(controller, '15'));
-    wordsIn(controller, 'data-15')?.push(...WORDS);
+    killer.calls = 0;
+    killer.at = killAt;
+    await controller.apply(addon('17'));
+    await until(controller, `it is killed at call ${killAt}`, () => killer.dead > 0);
+    await controller.apply(addon('15'));
+    await controller.restart();
+    await until(controller, 'the old version serves', isServing(controller, '15'), 900);
+    assert.equal(wordsIn(controller, 'data-15'), WORDS);
+    assert.equal(shared, []);
+    await controller.pass(10_000);
+    const ours = [...controller.world.docker.engine.containers.values()].map(({ name }) => name).sort();
+    assert.equal(ours, ['holdfast-addon-postgresql', 'holdfast-app-shop']);
+  } finally {
+    await controller.close();
+  }
+}
+
+/** Answers how many calls it took. */
+async function upgrade(killAt: number | undefined): Promise<{ calls: number; names: string[] }> {
+  const killer = new Killer();
+  const controller = await serving(killing(killer));
+  try {
     killer.calls = 0;
     killer.names.length = 0;
     killer.at = killAt;
@@ -108,6 +156,7 @@ async function upgrade(killAt: number | undefined): Promise<{ calls: number; nam
     }
     await until(controller, 'the new version serves', isServing(controller, '17'));
     assert.equal(wordsIn(controller, 'data-17'), WORDS);
+    assert.equal(shared, []);
     const slots = [...controller.world.host.state.folders.keys()]
       .filter((path) => path.startsWith(FOLDER) && path.split('/').length === FOLDER.split('/').length)
       .map((path) => path.slice(FOLDER.length).replace(/\d{8}T\d{6}Z$/, 'TIME'))
@@ -135,6 +184,9 @@ test('an upgrade goes through', () => {
 for (let at = 1; at <= calls; at += 1) {
   test(`killed at call ${at} (${names[at - 1]}), it goes on after the next start`, async () => {
     await upgrade(at);
+  });
+  test(`killed at call ${at} (${names[at - 1]}), it goes back where the old version is wanted again`, async () => {
+    await changeMind(at);
   });
 }
 
