@@ -64,11 +64,14 @@ function checks(): Promise<Outcome & { why?: string }> {
   return runFile({ file: 'npm run check', command, timeoutSeconds: 300, cwd: root });
 }
 
+/** Somebody ends it: no further file is begun. */
+let isEnding = false;
+
 async function runGroup(files: string[], atOnce: number, timeoutSeconds: number): Promise<Outcome[]> {
   const waiting = [...files];
   const done: Outcome[] = [];
   const lane = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+    for (let file = waiting.shift(); file !== undefined && !isEnding; file = waiting.shift()) {
       const command = [process.execPath, '--import', 'tsx', file];
       const outcome = await runFile({ file, command, timeoutSeconds, cwd: root });
       report(outcome);
@@ -108,6 +111,7 @@ async function main(filters: string[]): Promise<number> {
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    isEnding = true;
     void endAll().then(() => process.exit(130));
   });
 }
