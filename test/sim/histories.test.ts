@@ -5,7 +5,7 @@ import type { Result } from './worker.ts';
 
 /** Always the same, and as many that nobody has seen before. CI shows which, so that they can be run again. */
 const FIXED = 200;
-const FRESH = 10;
+const FRESH = 4;
 
 const test = suite('histories');
 
