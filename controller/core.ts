@@ -19,11 +19,11 @@ import type { DnsReading, DnsWriting, LookupReading } from '../reconcilers/drive
 import { type CachedDocker, cacheDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
-import { createSemaphore } from '../reconcilers/drivers/docker/semaphore.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
+import { createSemaphore } from '../reconcilers/drivers/semaphore.ts';
 import { classifyFailure } from '../reconcilers/failure.ts';
 import { planningHalf, readingHalf } from '../reconcilers/halves.ts';
 import { DiskMonitor } from '../reconcilers/platform/disk-monitor.ts';

@@ -2,7 +2,6 @@
  * The outside world in two halves. `observe` and plans are given Reading; only `converge` is given Writing.
  * main.ts builds both; a simulation builds both from fakes.
  */
-
 import type { Clock } from '../controller/clock.ts';
 import type { HealthReading } from './app/health.ts';
 import type { AcmeReading, AcmeWriting } from './drivers/acme/index.ts';
@@ -11,11 +10,11 @@ import type { CaaReading } from './drivers/caa/index.ts';
 import type { DatabaseReading, DatabaseWriting } from './drivers/database/index.ts';
 import type { DnsReading, DnsWriting, LookupReading } from './drivers/dns/index.ts';
 import type { ContainerDetails, DockerReading, DockerWriting } from './drivers/docker/index.ts';
-import type { Semaphore } from './drivers/docker/semaphore.ts';
 import type { FirewallReading, FirewallWriting } from './drivers/firewall/index.ts';
 import type { HostReading, HostWriting } from './drivers/host/index.ts';
 import type { NginxReading, NginxWriting } from './drivers/nginx/index.ts';
 import type { Probe } from './drivers/probe/index.ts';
+import type { Semaphore } from './drivers/semaphore.ts';
 import type { DiskReading } from './platform/disk-monitor.ts';
 
 /** Values that are unique in a pool and survive a crash (the store's leases). */

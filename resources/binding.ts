@@ -33,6 +33,13 @@ export const bindingKind: KindDefinition = {
   selectable: ['spec.app', 'spec.addon', 'spec.type'],
 };
 
+/** Where it is to have its account, and where it has or had it until that is locked. */
+export function addonsOf({ spec, status }: Document): string[] {
+  const { addon, previous = [] } = (status ?? {}) as BindingStatus;
+  const before = [addon, ...previous.map((one) => one.addon)].filter((name) => name !== undefined);
+  return [...new Set([String(spec['addon']), ...before])];
+}
+
 function database(document: Document): string {
   const account = (document as unknown as Binding).status?.account;
   return account?.database ?? (account?.prefix === undefined ? '' : `${account.prefix}*`);

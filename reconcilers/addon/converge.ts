@@ -1,5 +1,4 @@
 /** Does one step for an Addon. Each may be done twice. */
-
 import { delay } from '../../controller/clock.ts';
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
 import { API_VERSION } from '../../resources/document.ts';

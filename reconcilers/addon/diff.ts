@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, type Json } from '../../resources/document.ts';
 import { inSubnet, type Network } from '../container/address.ts';
+import { wasAsWanted } from '../container/converged.ts';
 import {
   type ContainerInputs,
   canonicalSettings,
@@ -120,8 +121,17 @@ export function diffAddon(want: AddonWant, have: AddonHave): AddonStep[] {
     ...secrets(want, have),
     ...pullImage(want, have),
     ...upgradeSteps(want, have),
-    ...(isUpgrading(want, have) ? [] : [...endWorkers(want, have), ...containerSteps(want, have)]),
-    ...(isUpgrading(want, have) ? [] : [...removeVolumes(want, have, 'drift'), ...releaseHeld(want, have)]),
+    ...(isUpgrading(want, have) ? [] : serve(want, have)),
+  ];
+}
+
+/** The data is of one version, and one server is on it. */
+function serve(want: AddonWant, have: AddonHave): AddonStep[] {
+  return [
+    ...endWorkers(want, have),
+    ...containerSteps(want, have),
+    ...removeVolumes(want, have, 'drift'),
+    ...releaseHeld(want, have),
     ...removeOld(want, have),
   ];
 }
@@ -161,10 +171,7 @@ function because(want: AddonWant, field: string, found: Json, wanted: Json, caus
 }
 
 function causeOf(want: AddonWant): string {
-  const { status, metadata } = want.document;
-  // A status of before the field was there speaks of a generation once it was seen.
-  const converged = status?.convergedGeneration ?? status?.observedGeneration;
-  return converged === metadata.generation ? 'drift' : want.cause();
+  return wasAsWanted(want.document) ? 'drift' : want.cause();
 }
 
 function leaseAddress(want: AddonWant, have: AddonHave): AddonStep[] {
@@ -490,7 +497,6 @@ export function keptUntil({ document }: AddonWant, since: number): number {
 /** Unfinished copies that nobody goes on with, and old data whose time is over while the new is served. */
 function removeOld(want: AddonWant, have: AddonHave): AddonStep[] {
   const { slots, folder, answer } = have;
-  if (isUpgrading(want, have)) return [];
   const unfinished = [...slots.next, ...slots.verified].map(({ name }) => name);
   const serves = slots.data.length === 1 && answer !== undefined && 'version' in answer;
   const over = serves ? slots.kept.filter(({ since }) => keptUntil(want, since) <= have.now) : [];

@@ -1,8 +1,8 @@
 /** The reconciler of Addon: a server that answers at a fixed address, on data that outlives it. */
 import type { Reconciler, View } from '../../controller/engine/contract.ts';
 import { ADDON_FINALIZER } from '../../resources/addon.ts';
+import { addonsOf } from '../../resources/binding.ts';
 import type { Document } from '../../resources/document.ts';
-import type { BindingStatus } from '../../resources/generated.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeAddon } from './converge.ts';
 import { type AddonStep, diffAddon, obstacle, waitsFor } from './diff.ts';
@@ -37,8 +37,8 @@ export const addonReconciler: Reconciler<AddonWant, AddonHave, AddonStep, Readin
 
 function wakes(changed: Document, view: View, { substantial }: { substantial: boolean }): readonly string[] {
   const { kind, metadata } = changed;
-  // Its status follows that of the Addon.
-  if (kind === 'Binding') return substantial ? placesOf(changed) : [];
+  // Its status follows that of the Addon. The one that it leaves says so, too.
+  if (kind === 'Binding') return substantial ? addonsOf(changed) : [];
   if (kind === 'Platform') return view.list('Addon').map((addon) => addon.metadata.name);
   const owner = metadata.ownerReferences?.[0];
   if (owner?.kind === 'Addon') return [owner.name];
@@ -48,11 +48,4 @@ function wakes(changed: Document, view: View, { substantial }: { substantial: bo
     .list('Addon')
     .filter((addon) => addon.spec['imagePullSecret'] === metadata.name)
     .map((addon) => addon.metadata.name);
-}
-
-/** Where a Binding has its account, and where it had it: the Addon that it leaves says so, too. */
-function placesOf({ spec, status }: Document): string[] {
-  const { addon, previous = [] } = (status ?? {}) as BindingStatus;
-  const before = [addon, ...previous.map((one) => one.addon)].filter((name) => name !== undefined);
-  return [...new Set([String(spec['addon']), ...before])];
 }

@@ -1,7 +1,9 @@
 /** What can honestly be said of an Addon from what was seen. Pure. It is Ready when its server answers at its address. */
+
 import { join } from 'node:path';
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import { ANNOTATION } from '../../resources/document.ts';
+import { convergedGeneration } from '../container/converged.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
 import { type AddonStep, isUpgrading, keptUntil, obstacle, waitsFor } from './diff.ts';
@@ -91,9 +93,7 @@ function fields(want: AddonWant, have: AddonHave, outcome: Outcome<AddonStep>): 
   const lost = answer?.accounts.filter(({ state }) => state === 'kept') ?? [];
   const isAsWanted = answer !== undefined && outcome.pending.length === 0 && !outcome.failure;
   return {
-    convergedGeneration: isAsWanted
-      ? document.metadata.generation
-      : (before?.convergedGeneration ?? (before ? undefined : 0)),
+    convergedGeneration: convergedGeneration(document, isAsWanted),
     address: have.address,
     port: want.port,
     version: answer?.version ?? before?.version,

@@ -16,6 +16,7 @@ import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
 import { inSubnet, type Network } from '../container/address.ts';
 import { sameJson } from '../container/canonical.ts';
+import { wasAsWanted } from '../container/converged.ts';
 import {
   canonicalSettings,
   containerName,
@@ -411,9 +412,8 @@ function causeOfSite(want: AppWant): string {
 }
 
 /** It was never as this generation wants it, so that nothing can have drifted. */
-function isFresh({ document: { status, metadata } }: AppWant): boolean {
-  // A status of before the field was there speaks of a generation once it was seen.
-  return (status?.convergedGeneration ?? status?.observedGeneration) !== metadata.generation;
+function isFresh({ document }: AppWant): boolean {
+  return !wasAsWanted(document);
 }
 
 function createFolders(want: AppWant, have: AppHave): AppStep[] {

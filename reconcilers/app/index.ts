@@ -5,7 +5,7 @@ import { isWithin } from '../../resources/domain.ts';
 import type { AppSpec } from '../../resources/generated.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeApp } from './converge.ts';
-import { type AppStep, diffApp, obstacle, waitsFor } from './diff.ts';
+import { type AppStep, diffApp, obstacle, partMissing, waitsFor } from './diff.ts';
 import { appNotices } from './notices.ts';
 import { type AppHave, observeApp } from './observe.ts';
 import { leadsHere } from './records.ts';
@@ -33,7 +33,7 @@ export const appReconciler: Reconciler<AppWant, AppHave, AppStep, Reading, Writi
   converge: convergeApp,
   status: appStatus,
   notices: appNotices,
-  isWaiting: (want, have) => Boolean(obstacle(want, have) ?? waitsFor(want, have) ?? want.addons.waiting),
+  isWaiting: (want, have) => Boolean(obstacle(want, have) ?? waitsFor(want, have) ?? partMissing(want, have)),
   // Docker tells nothing when a container that it starts again and again is given up or comes up, or cannot be removed.
   // Nor does anybody tell when a port becomes free, or an alias is pointed here.
   requeueAfterSeconds: (want, { containers, takenPorts, aliases }) => {

@@ -1,6 +1,7 @@
 /** What can honestly be said of an App from what was seen. Pure. Ready is true only for this generation, and only when it serves. */
 import type { ConditionDraft, Outcome, StatusDraft } from '../../controller/engine/contract.ts';
 import { ANNOTATION, condition } from '../../resources/document.ts';
+import { convergedGeneration } from '../container/converged.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
 import { type AppStep, askedFor, obstacle, partMissing, waitsFor, wasRestarted, wishes } from './diff.ts';
@@ -156,9 +157,7 @@ function fields(
   const isPending = outcome.pending.length > 0;
   const restarted = asked !== undefined && !isPending && wasRestarted(asked, want, current);
   return {
-    convergedGeneration: isAsWanted
-      ? document.metadata.generation
-      : (before?.convergedGeneration ?? (before ? undefined : 0)),
+    convergedGeneration: convergedGeneration(document, isAsWanted),
     manifest: app.manifest,
     fqdn: want.host,
     cnameTarget: want.names.elsewhere.length > 0 ? want.host : undefined,

@@ -3,9 +3,8 @@
  * the server give the account; when it goes, the account is locked and its data kept, unless a deletion says otherwise.
  */
 import type { Reconciler, View } from '../../controller/engine/contract.ts';
-import { BINDING_FINALIZER } from '../../resources/binding.ts';
+import { addonsOf, BINDING_FINALIZER } from '../../resources/binding.ts';
 import type { Document } from '../../resources/document.ts';
-import type { BindingStatus } from '../../resources/generated.ts';
 import type { Reading, Writing } from '../world.ts';
 import { convergeBinding } from './converge.ts';
 import { type BindingStep, diffBinding } from './diff.ts';
@@ -36,9 +35,6 @@ function wakes({ kind, metadata }: Document, view: View): readonly string[] {
   }
   return view
     .list('Binding')
-    .filter((binding) => {
-      const { previous = [] } = (binding.status ?? {}) as BindingStatus;
-      return binding.spec['addon'] === metadata.name || previous.some(({ addon }) => addon === metadata.name);
-    })
+    .filter((binding) => addonsOf(binding).includes(metadata.name))
     .map((binding) => binding.metadata.name);
 }

@@ -160,7 +160,7 @@ function obstaclesOf(
 }
 
 /** An App may name another Addon, or ask for another sort of account: what it had is remembered in status until it is locked. */
-export function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
+function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
   const { spec, status } = document;
   if (spec.type === 'redis') return [];
   const { addon, account, previous = [] } = status ?? {};

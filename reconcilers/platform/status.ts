@@ -6,7 +6,7 @@ import { firewallCondition, firewallFields } from './firewall.ts';
 import type { PlatformHave, PlatformStep, PlatformWant } from './index.ts';
 import { isInPool, NETWORK, overlapsNow, planNetwork } from './network.ts';
 import { type DayOfUse, fullOn, type Level, levelOf, percentFree, withToday, worst } from './pressure.ts';
-import { gatewayOf, type TakenSubnet } from './subnet.ts';
+import { gatewayOf } from './subnet.ts';
 
 interface Problem {
   reason: string;
@@ -72,11 +72,11 @@ function noNetwork(want: PlatformWant, have: PlatformHave): Problem | undefined 
     return { reason: 'NetworkNameTaken', message };
   }
   if (have.network) return undefined;
-  const choice = planNetwork(want.pool, have, '');
-  if ('spec' in choice) return undefined;
+  const taken = everyoneInTheWay(want, have);
+  if (taken === undefined) return undefined;
   return {
     reason: 'NoFreeSubnet',
-    message: `every subnet of the pool is taken: ${takenBy(choice.conflicts)}; set spec.network.pool`,
+    message: `every subnet of the pool is taken: ${taken}; set spec.network.pool`,
   };
 }
 
@@ -93,19 +93,18 @@ function networkConflict(want: PlatformWant, have: PlatformHave): Problem | unde
     return { reason: 'Overlap', message };
   }
   if (network.subnets.every((subnet) => isInPool(want.pool, subnet))) return undefined;
-  const message = `the network keeps ${network.subnets.join(', ')}, which is not in spec.network.pool: Apps have addresses in it; ${MOVE}${inTheWay(want, have)}`;
+  const taken = everyoneInTheWay(want, have);
+  // Whoever moves it would find out only then.
+  const but = taken === undefined ? '' : `; but every subnet of that pool is taken: ${taken}`;
+  const message = `the network keeps ${network.subnets.join(', ')}, which is not in spec.network.pool: Apps have addresses in it; ${MOVE}${but}`;
   return { reason: 'NotInPool', message };
 }
 
-/** Whoever moves it would find out only then. */
-function inTheWay(want: PlatformWant, have: PlatformHave): string {
+/** Which subnet of the pool is taken by whom; undefined when one is free. */
+function everyoneInTheWay(want: PlatformWant, have: PlatformHave): string | undefined {
   const choice = planNetwork(want.pool, have, '');
-  if ('spec' in choice) return '';
-  return `; but every subnet of that pool is taken: ${takenBy(choice.conflicts)}`;
-}
-
-function takenBy(conflicts: readonly TakenSubnet[]): string {
-  return conflicts.map(({ subnet, by }) => `${subnet} by ${by}`).join(', ');
+  if ('spec' in choice) return undefined;
+  return choice.conflicts.map(({ subnet, by }) => `${subnet} by ${by}`).join(', ');
 }
 
 function networkStatus({ id, name, subnets, gateway }: NetworkSummary): Record<string, unknown> {

@@ -5,9 +5,18 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { condition, type Document } from '../../resources/document.ts';
+import type { Document } from '../../resources/document.ts';
 import { type Host, project, startHost } from './host.ts';
-import { appManifest, apps, buildHello, isReady, stream, succeeded, unready } from './product.ts';
+import {
+  appManifest,
+  apps,
+  buildHello,
+  isReady,
+  platformIsReady,
+  stream,
+  succeeded,
+  unready,
+} from './product.ts';
 import { bringImages } from './server-images.ts';
 import { until } from './until.ts';
 
@@ -31,10 +40,7 @@ test.before(async () => {
   await buildHello(host);
   const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s >/root/controller.log 2>&1`;
   host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', async () => {
-    const platform = await host.holdfast(['get', 'platform', 'platform', '-o', 'json']);
-    return platform.code === 0 && condition(JSON.parse(platform.stdout), 'Ready')?.status === 'True';
-  });
+  await until('the controller is ready', () => platformIsReady(host));
 });
 test.after(async () => {
   await host?.remove();

@@ -23,10 +23,9 @@ import {
 } from '@kubernetes/client-node';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { condition } from '../../resources/document.ts';
 import { type Result, run } from './docker.ts';
 import { type Host, project, startHost } from './host.ts';
-import { appManifest, apps, buildHello, isReady, succeeded, unready } from './product.ts';
+import { appManifest, apps, buildHello, isReady, platformIsReady, succeeded, unready } from './product.ts';
 import { until } from './until.ts';
 
 const KUBECTL = process.env['KUBECTL'] ?? 'kubectl';
@@ -51,7 +50,7 @@ test.before(async () => {
   // Killed, it comes back as it does under a supervisor.
   const serve = `while [ ! -e /root/stop ]; do ${project}/bin/holdfast serve >>/root/controller.log 2>&1; sleep 0.2; done`;
   host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', platformIsReady, { seconds: 120 });
+  await until('the controller is ready', () => platformIsReady(host), { seconds: 120 });
   const address = await host.address();
   const spec = { api: { addresses: [address] } };
   const platform = { apiVersion: 'holdfast.dev/v1', kind: 'Platform', metadata: { name: 'platform' }, spec };
@@ -67,11 +66,6 @@ test.after(async () => {
   await host?.remove();
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function platformIsReady(): Promise<boolean> {
-  const platform = await host.holdfast(['get', 'platform', 'platform', '-o', 'json']);
-  return platform.code === 0 && condition(JSON.parse(platform.stdout), 'Ready')?.status === 'True';
-}
 
 async function appsAreReady(): Promise<void> {
   await until(
@@ -421,7 +415,7 @@ test('an informer of the client library goes on over a restart of the controller
     await until('it sees a change', async () => seen.includes('update wiki before'));
     // The loop that starts it again has the same words in its command line, but does not begin with them.
     await host.sh(`kill -9 $(pgrep -f '^node [^ ]*bin/holdfast serve')`);
-    await until('the controller is ready', platformIsReady, { seconds: 120 });
+    await until('the controller is ready', () => platformIsReady(host), { seconds: 120 });
     await turn('after');
     await until('it sees what changed after the restart', async () => seen.includes('update wiki after'), {
       seconds: 60,

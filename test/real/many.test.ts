@@ -6,7 +6,6 @@
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { condition } from '../../resources/document.ts';
 import { type Host, project, startHost } from './host.ts';
 import {
   appManifest,
@@ -15,6 +14,7 @@ import {
   headings,
   IMAGE,
   isReady,
+  platformIsReady,
   stream,
   succeeded,
   unready,
@@ -79,10 +79,7 @@ test.before(async () => {
   );
   const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s --docker /run/recorder.sock >/root/controller.log 2>&1`;
   host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', async () => {
-    const platform = await host.holdfast(['get', 'platform', 'platform', '-o', 'json']);
-    return platform.code === 0 && condition(JSON.parse(platform.stdout), 'Ready')?.status === 'True';
-  });
+  await until('the controller is ready', () => platformIsReady(host));
 });
 test.after(async () => {
   await host?.remove();

@@ -45,6 +45,12 @@ export function appManifest(name: string, options: AppOptions = {}): string {
   return JSON.stringify({ apiVersion: 'holdfast.dev/v1', kind: 'App', metadata: { name }, spec });
 }
 
+/** Of the controller that was started just now. */
+export async function platformIsReady(host: Host): Promise<boolean> {
+  const platform = await host.holdfast(['get', 'platform', 'platform', '-o', 'json']);
+  return platform.code === 0 && condition(JSON.parse(platform.stdout), 'Ready')?.status === 'True';
+}
+
 export const stream = (manifests: readonly string[]) => manifests.join('\n---\n');
 
 export async function apps(host: Host): Promise<Document[]> {

@@ -1,8 +1,7 @@
 /** Runs seeds in processes of their own, one for each processor, and tells of each as it ends. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { Result } from './worker.ts';
@@ -22,37 +21,26 @@ export interface PoolOptions {
 /** Answers when every seed that was begun has ended. Rejects when a process ends by itself. */
 export async function runSeeds(options: PoolOptions): Promise<void> {
   const count = options.processes ?? availableParallelism();
-  const program = await bundle(options.worker ?? OWN_WORKER);
-  try {
-    await Promise.all(Array.from({ length: count }, () => lane(program, options)));
-  } finally {
-    rmSync(program, { force: true });
-  }
+  const worker = options.worker ?? OWN_WORKER;
+  const program = await bundle(worker);
+  await Promise.all(Array.from({ length: count }, () => lane(startWorker(program, worker), options)));
 }
 
-let bundles = 0;
-
-/**
- * The worker as one file of plain JavaScript: it starts many times quicker than through a loader, and runs a little quicker. Beside the
- * source, since packages and schemas are looked for from there.
- */
+/** The worker as one piece of plain JavaScript: it starts many times quicker than through a loader, and runs a little quicker. */
 async function bundle(worker: string): Promise<string> {
-  bundles += 1;
-  const outfile = join(dirname(worker), `.bundle-${process.pid}-${bundles}.mjs`);
-  await build({
+  const { outputFiles } = await build({
     entryPoints: [worker],
-    outfile,
+    write: false,
     bundle: true,
     platform: 'node',
     format: 'esm',
     packages: 'external',
     logLevel: 'error',
   });
-  return outfile;
+  return outputFiles.map(({ text }) => text).join();
 }
 
-function lane(program: string, { seeds, onResult, isOver }: PoolOptions): Promise<void> {
-  const child = startWorker(program);
+function lane(child: ChildProcess, { seeds, onResult, isOver }: PoolOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     let running: number | undefined;
     const next = () => {
@@ -79,8 +67,14 @@ function lane(program: string, { seeds, onResult, isOver }: PoolOptions): Promis
 
 const OWN_WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 
-function startWorker(program: string): ChildProcess {
+/** It is given the program, so that no file is left of it, and looks for packages and schemas from the folder of its source. */
+function startWorker(program: string, worker: string): ChildProcess {
   // Most objects of a history live as long as it does: room for them makes the collector's work small.
-  const execArgv = ['--max-semi-space-size=64', '--no-warnings'];
-  return fork(program, { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const options = ['--max-semi-space-size=64', '--no-warnings', '--input-type=module'];
+  const child = spawn(process.execPath, options, {
+    cwd: dirname(worker),
+    stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+  });
+  child.stdin?.on('error', () => {}).end(program);
+  return child;
 }

@@ -1,5 +1,4 @@
 /** Builders for tests of the App reconciler: one healthy App, and what differs from it. */
-
 import type { AppHave } from '../../reconcilers/app/observe.ts';
 import type { AppDocument, AppWant } from '../../reconcilers/app/want.ts';
 import {

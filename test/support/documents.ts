@@ -2,32 +2,8 @@
  * Specs made by chance from a kind's JSON schema, for tests that ask whether something holds whatever people write. Where a schema alone
  * says too little (a name of another document, a schedule), `choices` says what there is, by the path of the field.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-
-interface Schema {
-  $ref?: string;
-  type?: string;
-  enum?: unknown[];
-  const?: unknown;
-  pattern?: string;
-  format?: string;
-  minimum?: number;
-  maximum?: number;
-  minLength?: number;
-  maxLength?: number;
-  minItems?: number;
-  maxItems?: number;
-  uniqueItems?: boolean;
-  items?: Schema;
-  properties?: Record<string, Schema>;
-  required?: string[];
-  additionalProperties?: Schema | boolean;
-  propertyNames?: Schema;
-  oneOf?: Schema[];
-  anyOf?: Schema[];
-}
+import { loadSchema, resolve, type Schema } from '../../resources/schemas.ts';
 
 /** What a field may be, by its path: `volumes[].path`, `env{}`. `undefined`: it is left out. */
 export type Choices = Record<string, fc.Arbitrary<unknown> | undefined>;
@@ -44,28 +20,16 @@ const FORMATS: Record<string, fc.Arbitrary<string>> = {
   uri: fc.constant('https://example.com/'),
 };
 
-function load(file: string): Schema {
-  const path = fileURLToPath(new URL(`../../schemas/${file}`, import.meta.url));
-  return JSON.parse(readFileSync(path, 'utf8')) as Schema;
-}
-
 /** Specs of a kind. They keep to the schema field by field; what fields say together, validation tells. */
 export function specsOf(kind: string, choices: Choices = {}): fc.Arbitrary<Record<string, unknown>> {
-  const spec = load(`${kind.toLowerCase()}.v1.json`).properties?.['spec'] ?? {};
+  const spec = loadSchema(`${kind.toLowerCase()}.v1.json`).properties?.['spec'] ?? {};
   return arbitraryOf(spec, '', choices) as fc.Arbitrary<Record<string, unknown>>;
-}
-
-function resolve(reference: string): Schema {
-  const [file = '', pointer = ''] = reference.split('#');
-  let found: unknown = load(file === '' ? 'common.json' : file);
-  for (const part of pointer.split('/').filter(Boolean)) found = (found as Record<string, unknown>)[part];
-  return found as Schema;
 }
 
 function arbitraryOf(schema: Schema, path: string, choices: Choices): fc.Arbitrary<unknown> {
   const choice = choices[path];
   if (choice) return choice;
-  if (schema.$ref !== undefined) return arbitraryOf(resolve(schema.$ref), path, choices);
+  if (schema.$ref !== undefined) return arbitraryOf(resolve(schema), path, choices);
   if (schema.const !== undefined) return fc.constant(schema.const);
   if (schema.enum) return fc.constantFrom(...schema.enum);
   if (schema.type === 'object') return objectOf(schema, path, choices);
@@ -130,7 +94,6 @@ function objectOf(schema: Schema, path: string, choices: Choices): fc.Arbitrary<
 }
 
 /** What an alternative must not have beside it. */
-function refused(one: Schema): string[] {
-  const { not } = one as { not?: Schema };
+function refused({ not }: Schema): string[] {
   return [...(not?.required ?? []), ...(not?.anyOf ?? []).flatMap(({ required = [] }) => required)];
 }

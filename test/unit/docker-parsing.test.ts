@@ -15,9 +15,9 @@ import {
 } from '../../reconcilers/drivers/docker/logs.ts';
 import { createPullTracker, jsonLines, type PullLine } from '../../reconcilers/drivers/docker/pull.ts';
 import { parseReference, requireImageName, requireName } from '../../reconcilers/drivers/docker/reference.ts';
-import { createSemaphore } from '../../reconcilers/drivers/docker/semaphore.ts';
 import { shareNext } from '../../reconcilers/drivers/docker/share-next.ts';
 import { DriverError, type DriverErrorCode } from '../../reconcilers/drivers/error.ts';
+import { createSemaphore } from '../../reconcilers/drivers/semaphore.ts';
 import { rejects } from '../conformance/docker.suite.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;

@@ -6,6 +6,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Drivers } from '../../controller/core.ts';
+import type { Account } from '../../reconcilers/drivers/database/index.ts';
 import type { SetChange } from '../../reconcilers/drivers/dns/index.ts';
 import { createFakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
@@ -48,6 +49,19 @@ function over<Driver extends object>(driver: Driver, verbs: Partial<Driver>): Dr
 
 const withItsOwnTime = (change: SetChange): SetChange =>
   change.after ? { ...change, after: { ...change.after, ttl: 7200 } } : change;
+
+/** A database server that tells otherwise of the accounts that it has. */
+const withAccounts =
+  (told: (all: readonly Account[]) => readonly Account[]): Row['lie'] =>
+  ({ databases }, lying, wrote) => ({
+    databases: over(databases, {
+      provision: counted(databases.provision.bind(databases), wrote),
+      accounts: async (server) => {
+        const all = await databases.accounts(server);
+        return lying() ? told(all) : all;
+      },
+    }),
+  });
 
 const rows: Record<string, Row> = {
   'nginx has other text in a site than was written': {
@@ -103,27 +117,14 @@ const rows: Record<string, Row> = {
     name: 'shop-postgresql',
     field: /account|credential|password/,
     others: [['App', 'blog']],
-    lie: ({ databases }, lying, wrote) => ({
-      databases: over(databases, {
-        provision: counted(databases.provision.bind(databases), wrote),
-        accounts: async (server) =>
-          (await databases.accounts(server)).map((account) =>
-            lying() ? { ...account, credential: 'other' } : account,
-          ),
-      }),
-    }),
+    lie: withAccounts((all) => all.map((account) => ({ ...account, credential: 'other' }))),
   },
   'a database has no account': {
     kind: 'Binding',
     name: 'shop-postgresql',
     field: /account/,
     others: [['App', 'blog']],
-    lie: ({ databases }, lying, wrote) => ({
-      databases: over(databases, {
-        provision: counted(databases.provision.bind(databases), wrote),
-        accounts: async (server) => (lying() ? [] : databases.accounts(server)),
-      }),
-    }),
+    lie: withAccounts(() => []),
   },
   'the file with a password holds another one': {
     kind: 'Addon',

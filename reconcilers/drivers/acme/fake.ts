@@ -2,7 +2,6 @@
  * An authority in memory, for tests and the simulation: accounts, orders and challenges as RFC 8555 has them, certificates that
  * verify, and what a bad day of the real one is: limits, refused names, challenges that it does not find, silence.
  */
-
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import type { Clock } from '../../../controller/clock.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../authority/x509.ts';

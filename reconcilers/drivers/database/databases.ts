@@ -5,8 +5,8 @@
 import type { Clock } from '../../../controller/clock.ts';
 import type { ServerType } from '../../../resources/addons.ts';
 import type { DockerWriting } from '../docker/index.ts';
-import { createSemaphore, type Semaphore } from '../docker/semaphore.ts';
 import { DriverError, type DriverErrorCode } from '../error.ts';
+import { createSemaphore, type Semaphore } from '../semaphore.ts';
 import type { ConnectEngine, DatabaseEngine } from './engine.ts';
 import type { Account, DatabaseServer, Databases } from './index.ts';
 import { CHANGES_AT_ONCE } from './limits.ts';

@@ -88,9 +88,11 @@ export function connectPostgresql(server: DatabaseServer): DatabaseEngine {
 
     async accounts() {
       const [found] = await rows(`SELECT to_regclass('holdfast.accounts') IS NOT NULL AS there`);
-      // Somebody may have taken it away since.
-      if (!found?.['there']) ledger = undefined;
-      if (!found?.['there']) return [];
+      if (!found?.['there']) {
+        // Somebody may have taken it away since.
+        ledger = undefined;
+        return [];
+      }
       return (await rows(ACCOUNTS)).map(
         (row): Account => ({
           name: String(row['name']),

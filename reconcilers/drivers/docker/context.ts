@@ -1,8 +1,8 @@
 /** What the files of the real driver share; built once by createDocker. */
 import type { Clock } from '../../../controller/clock.ts';
+import type { Semaphore } from '../semaphore.ts';
 import type { Connection } from './connection.ts';
 import type { Ownership } from './ownership.ts';
-import type { Semaphore } from './semaphore.ts';
 import type { VolumeLabels } from './volumes.ts';
 
 /** End of a plain call, in seconds. */

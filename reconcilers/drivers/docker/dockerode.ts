@@ -3,13 +3,13 @@
  * conformance tests. It looks and does as it is told; what should be is decided by reconcilers.
  */
 import type { Clock } from '../../../controller/clock.ts';
+import { createSemaphore, createSemaphores } from '../semaphore.ts';
 import { createConnection } from './connection.ts';
 import { CALL_SECONDS, type Context } from './context.ts';
 import { followEvents } from './events.ts';
 import type { Docker } from './index.ts';
 import { createOwnership } from './ownership.ts';
 import { createReading } from './reading.ts';
-import { createSemaphore, createSemaphores } from './semaphore.ts';
 import { shareNext } from './share-next.ts';
 import { listVolumes } from './volumes.ts';
 import { createWriting } from './writing.ts';

@@ -2,7 +2,6 @@
  * What the fake engine holds of an image and a container, how it shows a container, and the texts with which it refuses.
  * Used by fake-engine.ts, which decides when.
  */
-
 import { createHash } from 'node:crypto';
 import type { ContainerCreateOptions } from 'dockerode';
 import { DriverError } from '../error.ts';

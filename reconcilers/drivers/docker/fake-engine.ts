@@ -3,7 +3,6 @@
  * in the engine's own words where it refuses. fake.ts puts the driver's interface around it. Everything happens at once
  * and in order; only programs that end and restart policies take time, from the clock.
  */
-
 import type { ContainerCreateOptions } from 'dockerode';
 import type { Clock } from '../../../controller/clock.ts';
 import { plainCopy } from '../plain-copy.ts';

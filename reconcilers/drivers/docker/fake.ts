@@ -3,7 +3,6 @@
  * For unit tests and simulations. Deterministic: the same calls at the same times give the same ids, addresses and events.
  * `beforeCall` and `afterCall` are the doors for faults: throw, or wait, before or after the effect.
  */
-
 import { existsSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import type { Clock } from '../../../controller/clock.ts';

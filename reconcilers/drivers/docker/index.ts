@@ -6,7 +6,6 @@
  * Every call may be made twice: removing what is gone, starting what runs, stopping what stands still is success.
  * A call that cannot reach the engine rejects with DriverError `unavailable`.
  */
-
 import type { Readable, Writable } from 'node:stream';
 import type { Json } from '../../../resources/document.ts';
 

@@ -5,6 +5,7 @@
 import type Dockerode from 'dockerode';
 import { type Clock, delay } from '../../../controller/clock.ts';
 import { DriverError } from '../error.ts';
+import type { Semaphore } from '../semaphore.ts';
 import { createContainer, removeContainer } from './containers.ts';
 import { CALL_SECONDS, type Context } from './context.ts';
 import { engineText, statusOf } from './errors.ts';
@@ -16,7 +17,6 @@ import { shortId } from './ownership.ts';
 import { runPull } from './pull.ts';
 import { findImage } from './reading.ts';
 import { parseReference, requireImageName } from './reference.ts';
-import type { Semaphore } from './semaphore.ts';
 import { removeLeftVolume } from './volumes.ts';
 
 type Container = ReturnType<Dockerode['getContainer']>;

@@ -2,7 +2,6 @@
  * A host in memory, for unit tests and simulations. Its tables are set by the test; its folders keep the rules of the real
  * one, and both are held to them by the same conformance suite.
  */
-
 import { basename, dirname } from 'node:path';
 import { DriverError } from '../error.ts';
 import { plainCopy } from '../plain-copy.ts';

@@ -1,5 +1,4 @@
 /** Addons: what people write of them, what the world does to their servers, and how they and the data under them should be. */
-
 import { readSlots } from '../../../reconcilers/addon/slots.ts';
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { ANNOTATION, API_VERSION, condition, type Document } from '../../../resources/document.ts';

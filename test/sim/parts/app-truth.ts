@@ -2,7 +2,6 @@
  * How Apps should be when all is quiet, from their documents and from the world itself: written apart from the reconciler, so that a
  * mistake of one is not made by the other.
  */
-
 import type { FakeContainer } from '../../../reconcilers/drivers/docker/fake-container.ts';
 import { LABEL } from '../../../reconcilers/drivers/docker/index.ts';
 import { readContainer } from '../../../reconcilers/drivers/docker/read.ts';

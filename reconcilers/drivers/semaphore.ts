@@ -2,7 +2,7 @@
  * Bounds how many calls run at once, first come first served, but for those that come soon. The Docker driver uses it for writes and pulls: more than
  * a handful in parallel only makes each of them slower. Waiting ends when the signal aborts; a running task is not touched.
  */
-import { DriverError } from '../error.ts';
+import { DriverError } from './error.ts';
 
 export interface Semaphore {
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
