@@ -1,5 +1,5 @@
 /**
- * `npm test` after the machine is set up: the checks, then every test file, unit files two at a time and the others alone.
+ * `npm test` after the machine is set up: the checks, then every test file, in groups, some of them two at a time.
  * Arguments choose the files whose path has one of them in it; the checks are then left out.
  * Its last line is the one that says how many passed and failed, and its exit code is non-zero unless all that ran passed.
  */
@@ -10,15 +10,31 @@ import { endAll, type Outcome, runFile } from './runner.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** In this order: what is quick to fail comes first. Real hosts share one Docker engine, so they run one at a time. */
-const groups = [
+interface Group {
+  folder: string;
+  atOnce: number;
+  timeoutSeconds: number;
+  /** Only these files. */
+  only?: RegExp;
+  not?: RegExp;
+}
+
+/** What compares times, or loads its host, has the machine to itself. */
+const ALONE = /\/(addons-many|many|repair|upgrade|watches)\.test\.ts$/;
+
+/**
+ * In this order: what is quick to fail comes first. Each real test has a host of its own, which mostly waits; a lock keeps two from building
+ * the same image (support/lock.ts).
+ */
+const groups: Group[] = [
   { folder: 'unit', atOnce: 2, timeoutSeconds: 300 },
   { folder: 'conformance', atOnce: 1, timeoutSeconds: 600 },
   { folder: 'sim', atOnce: 2, timeoutSeconds: 900 },
-  { folder: 'real', atOnce: 1, timeoutSeconds: 1200 },
+  { folder: 'real', only: ALONE, atOnce: 1, timeoutSeconds: 1200 },
+  { folder: 'real', not: ALONE, atOnce: 2, timeoutSeconds: 1200 },
 ];
 
-async function testFiles(folder: string): Promise<string[]> {
+async function testFiles({ folder, only, not }: Group): Promise<string[]> {
   const entries = await readdir(path.join(root, 'test', folder), {
     recursive: true,
     withFileTypes: true,
@@ -26,6 +42,7 @@ async function testFiles(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
     .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter((file) => (only?.test(file) ?? true) && !(not?.test(file) ?? false))
     .sort();
 }
 
@@ -75,7 +92,7 @@ async function main(filters: string[]): Promise<number> {
     outcomes.push(outcome);
   }
   for (const group of groups) {
-    const files = await testFiles(group.folder);
+    const files = await testFiles(group);
     const chosen = files.filter(
       (file) => filters.length === 0 || filters.some((word) => file.includes(word)),
     );

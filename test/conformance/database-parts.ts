@@ -17,6 +17,7 @@ import type { Databases, RunningServer } from '../../reconcilers/drivers/databas
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { SERVER_PORT, type ServerType } from '../../resources/addons.ts';
 import { redisUsersFile } from '../../resources/redis-users.ts';
+import { alone } from '../support/lock.ts';
 import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,17 +32,25 @@ export async function serverImage(name: string): Promise<{ image: string } | { r
   }
   const [wanted] = chosenImages([name], 'bookworm');
   if (!wanted) return { reason: `${name} cannot be built` };
-  const isThere = await docker
-    .getImage(wanted.image)
-    .inspect()
-    .catch(() => undefined);
-  if (isThere) return { image: wanted.image };
+  const isThere = () =>
+    docker
+      .getImage(wanted.image)
+      .inspect()
+      .then(
+        () => true,
+        () => false,
+      );
+  if (await isThere()) return { image: wanted.image };
   if (!hasDebootstrap()) return { reason: 'no mmdebstrap (Debian: mmdebstrap) to build images with' };
   const { signal } = new AbortController();
   // The engine's stream alone does not keep a process awake.
   const awake = setInterval(() => undefined, 1_000);
   try {
-    await buildImage(wanted, { docker, root, say: (line) => console.log(line), signal, refresh: false });
+    const say = (line: string) => console.log(line);
+    await alone('images', async () => {
+      // Whoever had the lock before may have built it.
+      if (!(await isThere())) await buildImage(wanted, { docker, root, say, signal, refresh: false });
+    });
   } finally {
     clearInterval(awake);
   }
