@@ -73,9 +73,21 @@ function verdict(
   if (due) return no('Progressing', due.message);
   const waiting = partMissing(want, have);
   if (waiting && want.app.state !== 'stopped') return no(waiting.reason, waiting.message);
-  if (want.app.state === 'stopped')
+  if (want.app.state === 'stopped') {
+    // Until then nginx would ask a container that is no more, and let visitors wait.
+    const unshown = siteNotReady(want);
+    if (unshown) return no('SiteNotReady', `it is stopped; ${unshown}`);
     return { status: 'True', reason: 'Stopped', message: 'it is stopped, as wanted' };
+  }
   return serving(want, have, current);
+}
+
+/** Why nginx does not show the site as it is to be, or undefined. */
+function siteNotReady({ site }: AppWant): string | undefined {
+  const ready = site && condition(site, 'Ready');
+  const speaksOfThis = ready?.observedGeneration === site?.metadata.generation;
+  if (ready && ready.status === 'True' && speaksOfThis) return undefined;
+  return ready && speaksOfThis ? ready.message : 'waits for nginx to take up the site';
 }
 
 function serving(want: AppWant, have: AppHave, current: SeenContainer | undefined): Verdict {
@@ -95,14 +107,8 @@ function serving(want: AppWant, have: AppHave, current: SeenContainer | undefine
       `waits for a good answer from ${want.app.healthCheckPath}: ${health?.message ?? 'not asked yet'}`,
     );
   }
-  const site = want.site && condition(want.site, 'Ready');
-  const siteSpeaksOfThis = site?.observedGeneration === want.site?.metadata.generation;
-  if (site?.status !== 'True' || !siteSpeaksOfThis) {
-    return no(
-      'SiteNotReady',
-      site && siteSpeaksOfThis ? site.message : 'waits for nginx to take up the site',
-    );
-  }
+  const unshown = siteNotReady(want);
+  if (unshown !== undefined) return no('SiteNotReady', unshown);
   if (health.edge?.ok === false) {
     const message = `nginx has the site, and the container is well, but ${want.url ?? 'it'} does not answer through nginx: ${health.edge.message}`;
     return no('EdgeNotAnswering', message);

@@ -175,7 +175,13 @@ const drifts: { name: string; command: string; step: string; field: RegExp; chec
   },
   {
     name: 'the network removed under its containers',
-    command: `for id in $(docker ps -q --filter network=holdfast); do docker network disconnect -f holdfast $id; done; docker network rm holdfast`,
+    // Again where a container was put back before it could be removed.
+    command: `
+      for try in 1 2 3 4 5 6 7 8 9; do
+        for id in $(docker ps -q --filter network=holdfast); do docker network disconnect -f holdfast $id || true; done
+        if docker network rm holdfast; then exit 0; fi
+      done
+      exit 1`,
     step: 'CreateNetwork',
     field: /^network$/,
     check: `test $(docker network inspect -f '{{len .Containers}}' holdfast) = $(docker ps -q --filter label=dev.holdfast.managed=true | wc -l)`,

@@ -397,6 +397,21 @@ test('an App whose site does not answer through nginx is not Ready, says why, an
   assert.is(controller.ready('App', 'wiki').status, 'True', 'a page that asks who one is, is an answer');
 });
 
+test('an App is said to be stopped when its page says so, too', async ({ controller }) => {
+  await serve(controller, appManifest('wiki'));
+  const { nginx, docker } = controller.world;
+  nginx.refuse((path) => (path.includes('wiki') ? 'it does not like it' : undefined));
+  await controller.apply(appManifest('wiki', { state: 'stopped' }));
+  await controller.pass(5_000);
+  assert.is((await docker.containers()).find(({ name }) => name === 'holdfast-app-wiki')?.state, 'exited');
+  const { status, reason, message } = controller.ready('App', 'wiki');
+  assert.equal([status, reason], ['False', 'SiteNotReady']);
+  assert.match(message, /^it is stopped; .*it does not like it/);
+  nginx.refuse(() => undefined);
+  await controller.pass(400_000);
+  assert.is(controller.ready('App', 'wiki').reason, 'Stopped');
+});
+
 test('drift that would replace what serves waits for the window, unless it is approved or does not serve', async ({
   controller,
 }) => {

@@ -91,7 +91,11 @@ function deserves(
   if (unnamed === 'any') return { reasons: [] };
   if (unnamed !== undefined) return { ready: false, reasons: [unnamed, 'PortInUse'] };
   if (missing || auth === 'missing') return { ready: false, reasons: ['ReferenceNotFound', 'PortInUse'] };
-  if (app.state === 'stopped') return { ready: true, reasons: ['Stopped'] };
+  if (app.state === 'stopped') {
+    // Nginx cannot say that it is stopped where the name is another's.
+    if (isHostHeld(sim, app, document)) return { reasons: ['Stopped', 'SiteNotReady'] };
+    return { ready: true, reasons: ['Stopped'] };
+  }
   const obstacle = addonObstacle(sim, app);
   if (obstacle !== undefined)
     return { ready: false, reasons: [obstacle, 'PortInUse', 'ImageNotFound', 'RegistryDenied'] };
