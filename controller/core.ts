@@ -1,6 +1,6 @@
 /**
- * The controller without its doors: reconcilers, engine, and what tells the engine of changes in the world. main.ts gives it the real
- * drivers and puts the API, the directory and the command line around it; the simulation gives it fakes, so that what is wired here is
+ * The controller without its doors: reconcilers, engine, the folder of manifests, and what tells the engine of changes in the world. main.ts
+ * gives it the real drivers and puts the API and the command line around it; the simulation gives it fakes, so that what is wired here is
  * what the simulation tries. A new kind adds its reconciler to `reconcilers`, a new driver a field to `Drivers`.
  */
 import { addonReconciler } from '../reconcilers/addon/index.ts';
@@ -21,6 +21,7 @@ import { type Docker, LABEL } from '../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../reconcilers/drivers/docker/note-pulls.ts';
 import type { Firewall } from '../reconcilers/drivers/firewall/index.ts';
 import type { Host } from '../reconcilers/drivers/host/index.ts';
+import type { ManifestFolder } from '../reconcilers/drivers/manifests/index.ts';
 import type { Nginx } from '../reconcilers/drivers/nginx/index.ts';
 import type { Probe } from '../reconcilers/drivers/probe/index.ts';
 import { createSemaphore } from '../reconcilers/drivers/semaphore.ts';
@@ -34,6 +35,8 @@ import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
 import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
+import { readManifests } from '../resources/manifest.ts';
+import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import type { Clock } from './clock.ts';
 import { type AnyReconciler, anyReconciler, type Step } from './engine/contract.ts';
@@ -41,6 +44,7 @@ import { Engine } from './engine/engine.ts';
 import { CONTROLLER } from './engine/run.ts';
 import type { Log } from './log.ts';
 import { windowAt } from './maintenance.ts';
+import { type WatchedDirectory, watchDirectory } from './sources/directory.ts';
 import type { Store } from './store/types.ts';
 
 /** The outside world, one driver each, as main.ts or the simulation makes them. */
@@ -57,6 +61,8 @@ export interface Drivers {
   address: AddressReading;
   firewall: Firewall;
   databases: Databases;
+  /** Left out: no folder is watched. */
+  manifests?: ManifestFolder;
 }
 
 export interface CoreOptions {
@@ -115,8 +121,10 @@ export async function startCore(options: CoreOptions): Promise<Core> {
   health.onChange = (app) => engine.wake('App', app);
   world.disk.onChange = () => engine.wake('Platform', 'platform');
   wakeOnSettings(store, engine);
+  let directory: WatchedDirectory | undefined;
   const stop = async () => {
     shutdown.abort();
+    await directory?.close();
     health.monitor.close();
     world.disk.monitor.close();
     await engine.stop();
@@ -129,11 +137,32 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     followWorld(world, engine, options, shutdown.signal);
     engine.start();
     world.disk.monitor.start();
+    directory = startDirectory(options);
   } catch (error) {
     await stop();
     throw error;
   }
   return { engine, reconcilers, reading: world.planning, docker: world.docker, stop };
+}
+
+/** Manifests are applied by being in the folder. */
+function startDirectory({ drivers, store, clock, log }: CoreOptions): WatchedDirectory | undefined {
+  const { manifests: folder } = drivers;
+  if (!folder) return undefined;
+  return watchDirectory({
+    name: 'manifests',
+    folder,
+    store,
+    clock,
+    log,
+    read: (text, file) => {
+      const { manifests, problems } = readManifests(text, { file });
+      return {
+        manifests: manifests.map(({ manifest }) => manifest),
+        problems: problems.map((problem) => formatProblem(problem)),
+      };
+    },
+  });
 }
 
 /** What the Platform says of how the engine works. */
@@ -274,8 +303,8 @@ function followWorld(
     const kind = labels[LABEL.kind];
     if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
       engine.wake(kind, name);
-    // Volumes of the App's may have been kept for it.
-    if (kind === 'Task' && action === 'destroy') {
+    // Volumes and certificates of the App's may have been kept for it.
+    if (kind === 'Task' && (action === 'die' || action === 'destroy')) {
       const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);
       if (app) engine.wake('App', app.metadata.name);
     }

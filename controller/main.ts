@@ -16,14 +16,13 @@ import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { createDocker } from '../reconcilers/drivers/docker/dockerode.ts';
 import { createFirewall } from '../reconcilers/drivers/firewall/iptables.ts';
 import { createHost } from '../reconcilers/drivers/host/linux.ts';
+import { createManifestFolder } from '../reconcilers/drivers/manifests/folder.ts';
 import { DriverFigures, measureDrivers } from '../reconcilers/drivers/measure.ts';
 import { createNginx } from '../reconcilers/drivers/nginx/process.ts';
 import { createProbe } from '../reconcilers/drivers/probe/http.ts';
 import type { Reading, Writing } from '../reconcilers/world.ts';
 import type { Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
-import { readManifests } from '../resources/manifest.ts';
-import { formatProblem } from '../resources/manifest-problem.ts';
 import { kinds } from '../resources/registry.ts';
 import { validate } from '../resources/validation.ts';
 import type { ApiDependencies } from './api/dependencies.ts';
@@ -38,7 +37,6 @@ import type { Engine } from './engine/engine.ts';
 import { engineAccess } from './engine-access.ts';
 import type { Log } from './log.ts';
 import { controllerMetrics } from './metrics.ts';
-import { watchDirectory } from './sources/directory.ts';
 import { openStore } from './store/open-store.ts';
 import type { SqliteStore } from './store/sqlite-store.ts';
 
@@ -73,11 +71,10 @@ export async function startController(options: ControllerOptions): Promise<Contr
   try {
     const figures = new DriverFigures();
     const drivers = measureDrivers(realDrivers(options), figures, clock);
+    await mkdir(join(options.configFolder, 'manifests'), { recursive: true, mode: 0o755 });
     const core = await startCore({ ...options, store, drivers });
     const { engine, reading, docker } = core;
     closers.push(() => core.stop());
-    const source = await startSource(options, store);
-    closers.push(() => source.close());
     const certificate = apiCertificate({ stateFolder, clock, hostname: hostname() });
     const dependencies: ApiDependencies = {
       store,
@@ -139,7 +136,8 @@ async function closeAll(closers: (() => Promise<void> | void)[], log: Log): Prom
   }
 }
 
-function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }: ControllerOptions): Drivers {
+function realDrivers(options: ControllerOptions): Drivers {
+  const { stateFolder, configFolder, clock, log, dockerSocket, nginxSupervisor } = options;
   const dockerOptions = dockerSocket === undefined ? {} : { socketPath: dockerSocket };
   const nginx = createNginx({
     folder: join(stateFolder, 'nginx'),
@@ -166,6 +164,7 @@ function realDrivers({ stateFolder, clock, log, dockerSocket, nginxSupervisor }:
     address: createAddress({ clock }),
     firewall: createFirewall(),
     databases: createDatabases({ clock, exec: docker.exec }),
+    manifests: createManifestFolder(join(configFolder, 'manifests')),
   };
 }
 
@@ -187,23 +186,4 @@ async function followHttpsSettings(store: SqliteStore, https: HttpsApi): Promise
 function httpsSettings(platform: Document | undefined): HttpsSettings | undefined {
   const api = (platform?.spec as PlatformSpec | undefined)?.api;
   return api && { port: api.port ?? 6443, addresses: api.addresses ?? ['127.0.0.1'] };
-}
-
-async function startSource({ configFolder, clock, log }: ControllerOptions, store: SqliteStore) {
-  const path = join(configFolder, 'manifests');
-  await mkdir(path, { recursive: true, mode: 0o755 });
-  return watchDirectory({
-    name: 'manifests',
-    path,
-    store,
-    clock,
-    log,
-    read: (text, file) => {
-      const { manifests, problems } = readManifests(text, { file });
-      return {
-        manifests: manifests.map(({ manifest }) => manifest),
-        problems: problems.map((problem) => formatProblem(problem)),
-      };
-    },
-  });
 }

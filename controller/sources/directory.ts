@@ -6,13 +6,9 @@
  * on an event that was lost, doubled or came while the controller was down. Whatever is not certain (half-written files,
  * broken ones that may name a document, folders that are away) deletes nothing.
  */
-import { realpath } from 'node:fs/promises';
-import { relative } from 'node:path';
-import { type FSWatcher, watch } from 'chokidar';
 import { identityText } from './folder.ts';
 import { Inventory, type Looked } from './look.ts';
 import { type DirectoryOptions, TIMES, type Times } from './options.ts';
-import { folderIdentity, isIgnoredFolder } from './scan.ts';
 
 export interface WatchedDirectory {
   /** Resolves when the folder was looked at after this call. With `full` everything is applied again. */
@@ -33,7 +29,8 @@ class Directory implements WatchedDirectory {
   readonly #inventory: Inventory;
   readonly #closing = new AbortController();
   readonly #timers = new Map<string, () => void>();
-  #watcher: FSWatcher | undefined;
+  /** Ends what follows its events; answers when it has. */
+  #unfollow: () => Promise<void> = async () => undefined;
   /** Identity of the folder whose events are followed. */
   #watched: string | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -68,7 +65,7 @@ class Directory implements WatchedDirectory {
     this.#timers.clear();
     // A look under way may still open a watcher.
     await this.#running;
-    await this.#watcher?.close();
+    await this.#unfollow();
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
@@ -92,7 +89,10 @@ class Directory implements WatchedDirectory {
         await this.#lookOnce(wanted.full);
       } catch (error) {
         if (this.#closing.signal.aborted) return;
-        this.#options.log.error('looking at a directory failed', { path: this.#options.path, error });
+        this.#options.log.error('looking at a directory failed', {
+          path: this.#options.folder.path,
+          error,
+        });
         this.#after('retry', this.#times.retry, () => this.#want(false));
       } finally {
         for (const resolve of waiting) resolve();
@@ -147,38 +147,30 @@ class Directory implements WatchedDirectory {
 
   /** The file system does not say when a folder is mounted over or swapped by way of its parent. */
   async #compareFolder(): Promise<void> {
-    const now = await folderIdentity(this.#options.path);
+    const now = await this.#options.folder.identity();
     if ((now && identityText(now)) !== this.#watched) this.#want(false);
   }
 
   async #followEvents(identity: string | undefined): Promise<void> {
     if (identity === this.#watched || this.#closing.signal.aborted) return;
-    await this.#watcher?.close();
-    this.#watcher = undefined;
+    await this.#unfollow();
     this.#watched = undefined;
     if (identity === undefined) return;
-    const root = await realpath(this.#options.path);
-    const ignored = (path: string) => relative(root, path).split('/').some(isForeignFolder);
-    // No awaitWriteFinish: a look itself waits until files stand still, also those that no event spoke of.
-    const watcher = watch(root, {
-      ignoreInitial: true,
-      followSymlinks: false,
-      ignorePermissionErrors: true,
-      ignored,
+    const { folder, log } = this.#options;
+    const ending = new AbortController();
+    const warn = (error: unknown) =>
+      log.warn('events of a directory are lost; it is still looked at from time to time', { error });
+    const listener = { onEvent: () => this.#want(false), onError: warn };
+    const following = folder.follow(listener, ending.signal).catch((error: unknown) => {
+      if (ending.signal.aborted) return;
+      warn(error);
+      // Followed anew when it is compared next.
+      this.#watched = undefined;
     });
-    watcher.on('all', () => this.#want(false));
-    watcher.once('ready', () => this.#want(false));
-    watcher.on('error', (error) => {
-      this.#options.log.warn('events of a directory are lost; it is still looked at from time to time', {
-        error,
-      });
-    });
-    this.#watcher = watcher;
+    this.#unfollow = () => {
+      ending.abort();
+      return following;
+    };
     this.#watched = identity;
   }
-}
-
-/** `` is the folder itself. Links such as `..data` are wanted, and lie on no path of their own. */
-function isForeignFolder(name: string): boolean {
-  return name !== '' && !name.startsWith('..') && isIgnoredFolder(name);
 }

@@ -3,7 +3,7 @@
  * there yet at boot, looks like a folder whose files were all removed; taking the one for the other would delete every App.
  * Pure.
  */
-import type { FolderIdentity } from './scan.ts';
+import type { FolderIdentity } from '../../reconcilers/drivers/manifests/index.ts';
 
 export function identityText({ device, inode, birth }: FolderIdentity): string {
   return `${device}:${inode}:${birth}`;

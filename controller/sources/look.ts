@@ -2,6 +2,7 @@
  * One look at a watched directory: what is there is compared with the inventory, what changed is applied, what no file names
  * is deleted. directory.ts decides when to look; between two looks this keeps the inventory.
  */
+import type { Scan, ScannedFile } from '../../reconcilers/drivers/manifests/index.ts';
 import type { Document } from '../../resources/document.ts';
 import { delay, timestamp } from '../clock.ts';
 import { applyFiles, type FileOutcome, prune } from './apply.ts';
@@ -22,10 +23,8 @@ import {
 } from './entries.ts';
 import { type FolderVerdict, identityText, judgeFolder } from './folder.ts';
 import type { DirectoryOptions, Times } from './options.ts';
-import { readScanned, type Scan, type ScannedFile, scanFolder } from './scan.ts';
 import { ensureSource, readStatus, writeStatus } from './source-document.ts';
 import { awayVerdict, foreignVerdict, inventoryVerdict, type Verdict } from './verdict.ts';
-import { openForWriting } from './writers.ts';
 
 /** A folder that never gets quiet is looked at anyway; files on the move are left out. */
 const SETTLE_ROUNDS = 6;
@@ -71,7 +70,8 @@ export class Inventory {
 
   /** With `full`, files that did not change are applied again too. */
   async look(full: boolean): Promise<Looked> {
-    const { store, name, path } = this.#options;
+    const { store, name, folder } = this.#options;
+    const { path } = folder;
     const source = await ensureSource(store, name, path);
     if (!this.#loaded) this.#load(source);
     const { scan, moving } = await this.#settledScan();
@@ -112,13 +112,13 @@ export class Inventory {
   }
 
   async #settledScan(): Promise<{ scan: Scan; moving: Set<string> }> {
-    const { clock, path } = this.#options;
-    let scan = await scanFolder(path);
+    const { clock, folder } = this.#options;
+    let scan = await folder.scan();
     let moving = new Set<string>();
     for (let round = 0; round < SETTLE_ROUNDS; round++) {
       if (scan.state !== 'there' || (round === 0 && this.#isQuiet(scan))) return { scan, moving };
       await delay(clock, this.#times.settle, this.#signal);
-      const next = await scanFolder(path);
+      const next = await folder.scan();
       if (next.state !== 'there') return { scan: next, moving };
       moving = differences(scan.files, next.files);
       scan = next;
@@ -164,13 +164,13 @@ export class Inventory {
 
   /** Paths of the readings that somebody is not done with. One who holds a file open for long is not waited for. */
   async #beingWritten(readings: readonly FileReading[], scan: There): Promise<Set<string>> {
-    const { clock } = this.#options;
+    const { clock, folder } = this.#options;
     const fresh = new Map<string, string>();
     for (const { path } of readings) {
       const { inode, writtenAt = 0 } = scan.files.get(path) ?? {};
       if (inode !== undefined && clock.now() - writtenAt < this.#times.writing) fresh.set(path, inode);
     }
-    const open = await openForWriting(new Set(fresh.values()));
+    const open = await folder.openForWriting(new Set(fresh.values()));
     return new Set([...fresh].flatMap(([path, inode]) => (open.has(inode) ? [path] : [])));
   }
 
@@ -184,7 +184,7 @@ export class Inventory {
       return undefined;
     }
     try {
-      const content = await readScanned(this.#options.path, file);
+      const content = await this.#options.folder.read(file);
       if (!content) return 'moving';
       this.#seen.set(path, { stamp: file.stamp, hash: content.hash });
       if (!this.#hasWork(path, content.hash, full)) return undefined;

@@ -1,13 +1,14 @@
 /**
  * What a watched directory is given, and the times it keeps.
  */
+import type { ManifestFolder } from '../../reconcilers/drivers/manifests/index.ts';
 import type { Manifest } from '../../resources/document.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/types.ts';
 
 export interface DirectoryOptions {
-  path: string;
+  folder: ManifestFolder;
   store: Store;
   /** Manifests of one file's text; each problem with file, line and column. Pure. */
   read(text: string, file: string): { manifests: Manifest[]; problems: string[] };

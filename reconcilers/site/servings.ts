@@ -8,6 +8,7 @@ import { covers } from '../../resources/certificate.ts';
 import type { Document } from '../../resources/document.ts';
 import { domainFacts } from '../../resources/domain.ts';
 import { domainOf, thumbprintFor } from '../certificate/issuer.ts';
+import { certificateFile } from '../certificate/want.ts';
 import { certificateName } from '../drivers/authority/index.ts';
 
 /** A certificate of a Domain that can be served. */
@@ -43,7 +44,8 @@ export function certificateIndex(view: View): CertificateIndex {
   const fallbacks = new Map<string, DomainCertificate>();
   const files = new Set<string>();
   for (const { metadata, spec, status } of living) {
-    if (status?.file !== undefined) files.add(status.file);
+    // Also that of one that cannot be served just now: its next pair will lie there.
+    files.add(certificateFile(metadata.name));
     const usable = usableOf(metadata.name, status);
     if (!usable) continue;
     const names = status?.names ?? [];

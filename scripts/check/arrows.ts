@@ -54,6 +54,7 @@ export const AREAS: readonly Area[] = [
     name: 'sources',
     holds: ['controller/sources/'],
     mayUse: ['resources/', 'controller/store/', ...SHARED],
+    mayUseTypesOf: ['reconcilers/drivers/manifests/index.ts'],
   },
   {
     name: 'engine',

@@ -11,7 +11,7 @@ import type { Fault } from './faults.ts';
 import { type Life, never } from './life.ts';
 import { DRIVER_NAMES, type World } from './world.ts';
 
-export type DriverName = keyof Drivers;
+export type DriverName = keyof Required<Drivers>;
 
 /** What sets a driver apart from the rest. What it can be asked without a change is in reconcilers/halves.ts. */
 interface Habits {
@@ -22,14 +22,17 @@ interface Habits {
   neverHangs?: readonly string[];
   /** Calls that answer at once, from what the driver remembers. */
   instant?: readonly string[];
-  /** A call that is on its way when the controller dies has its effect nevertheless. */
-  detached?: boolean;
+  /**
+   * A call that is on its way when the controller dies has its effect nevertheless: `late`, as of an engine that is slow, or `then`, at
+   * the end of the connection at the latest.
+   */
+  detached?: 'late' | 'then';
   /** Its calls answer instead of throwing. */
-  answersFailure?: (message: string) => unknown;
+  answersFailure?: (message: string, method: string) => unknown;
 }
 
 const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
-  docker: { patience: 60, detached: true },
+  docker: { patience: 60, detached: 'late' },
   // The copy of a database may take hours, and what hangs in it, too; these are all that it asks of the host.
   host: {
     neverHangs: ['hasAppArmorProfile', 'folderExists', 'ensureFolder', 'removeFolder', 'renameFolder'],
@@ -37,17 +40,29 @@ const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
   nginx: { patience: 60 },
   // ensure makes the authority once, when the controller starts; there is nobody yet who would lose patience with it.
   authority: { looks: ['ensure'], neverHangs: ['ensure'] },
-  acme: { patience: 60, detached: true },
-  dns: { patience: 30, instant: ['refusal'], detached: true },
+  acme: { patience: 60, detached: 'then' },
+  dns: { patience: 30, instant: ['refusal'], detached: 'then' },
   lookup: { patience: 10 },
   databases: {
     looks: ['disconnect', 'close'],
     neverHangs: ['disconnect', 'close'],
     patience: 60,
-    detached: true,
+    detached: 'then',
   },
   address: { patience: 10 },
   probe: { looks: ['ask'], patience: 10, answersFailure: (message) => ({ ok: false, message }) },
+  manifests: {
+    looks: ['scan', 'read', 'openForWriting', 'follow'],
+    neverHangs: ['scan', 'read', 'openForWriting', 'follow'],
+    instant: ['identity'],
+    answersFailure: (message, method) => FAILED_LOOKS[method]?.(message),
+  },
+};
+
+/** What a look at the folder of manifests answers where it fails; the reading of a file throws. */
+const FAILED_LOOKS: Readonly<Record<string, (message: string) => unknown>> = {
+  scan: (message) => ({ state: 'unreadable', message }),
+  openForWriting: () => new Set(),
 };
 
 function looks(driver: DriverName, method: string): boolean {
@@ -81,8 +96,9 @@ type Method = (...args: unknown[]) => unknown;
 export function simulatedDrivers(gate: Gate, life: Life): Drivers {
   const { world } = gate;
   const wrapped = Object.fromEntries(
-    DRIVER_NAMES.map((driver) => {
-      return [driver, simulated(driver, world[driver], gate, life)];
+    DRIVER_NAMES.flatMap((driver) => {
+      const real = world[driver];
+      return real ? [[driver, simulated(driver, real, gate, life)]] : [];
     }),
   );
   return wrapped as unknown as Drivers;
@@ -105,7 +121,8 @@ function simulated<T extends object>(driver: DriverName, real: T, gate: Gate, li
 }
 
 function wrap(driver: DriverName, method: string, original: Method, gate: Gate, life: Life): Method {
-  if (method === 'follow') return (listener) => follow(driver, original, listener, gate, life);
+  if (method === 'follow')
+    return (listener, signal) => follow(driver, original, listener, gate, life, signal as AbortSignal);
   const describe = (args: readonly unknown[]): Call => ({
     driver,
     method,
@@ -125,7 +142,7 @@ async function run(call: Call, original: () => unknown, gate: Gate, life: Life):
   const fault = gate.fault(call);
   if (fault) await strike(fault, 'before', call, gate, life);
   // What is on its way to another program arrives there also when the controller is gone; what is done by itself does not.
-  if (life.isDead && HABITS[call.driver]?.detached !== true) return never();
+  if (life.isDead && HABITS[call.driver]?.detached === undefined) return never();
   let answer: unknown;
   try {
     answer = fault?.answer !== undefined ? fault.answer : await original();
@@ -149,8 +166,11 @@ async function strike(
   life: Life,
 ): Promise<void> {
   if (fault.place !== place) return undefined;
-  const { patience, answersFailure, neverHangs } = HABITS[driver] ?? {};
-  if (fault.type === 'slow') return delay(world.clock, fault.milliseconds ?? 1_000);
+  const { patience, answersFailure, neverHangs, detached } = HABITS[driver] ?? {};
+  if (fault.type === 'slow') {
+    const until = detached === 'then' ? life.over.signal : undefined;
+    return delay(world.clock, fault.milliseconds ?? 1_000, until).catch(() => undefined);
+  }
   if (fault.type === 'hang') {
     if (neverHangs?.includes(method)) return undefined;
     if (patience === undefined) return never();
@@ -159,10 +179,8 @@ async function strike(
   if (life.isDead) return never();
   const code = fault.type === 'hang' ? 'timeout' : (fault.code ?? 'failed');
   const message = `${driver}.${method}: ${code}, as the simulation wants it`;
-  if (answersFailure) {
-    fault.answer = answersFailure(message);
-    return undefined;
-  }
+  fault.answer = answersFailure?.(message, method);
+  if (fault.answer !== undefined) return undefined;
   throw driver === 'acme' ? new AcmeError(code, message) : new DriverError(code, message);
 }
 
@@ -186,6 +204,7 @@ function follow(
   listener: unknown,
   gate: Gate,
   life: Life,
+  signal: AbortSignal,
 ): Promise<unknown> {
   if (life.isDead) return never();
   const tell = (act: () => void) => {
@@ -208,5 +227,5 @@ function follow(
             name === 'onEvent' ? (event: unknown) => tell(() => alive(act)(event)) : alive(act),
           ]),
         );
-  return original(heard, life.over.signal) as Promise<unknown>;
+  return original(heard, AbortSignal.any([signal, life.over.signal])) as Promise<unknown>;
 }

@@ -40,6 +40,11 @@ export const SMALL_HISTORIES: Readonly<Record<string, readonly string[]>> = {
     'apps write into their databases',
     'an addon gets another version',
   ],
+  'an app is in a file': [
+    'a file of manifests is written',
+    'a file of manifests is written',
+    'a file of manifests is removed',
+  ],
   'an app goes with its data': ['an app is applied', 'an app is deleted', 'an app is deleted'],
 };
 
@@ -48,7 +53,8 @@ const PAUSE_MILLISECONDS = 15_000;
 export function smallHistory(names: readonly string[], seed: number): History {
   const random = seeded(seed);
   const entries = names.map((name) => ({ name, seed: random.below(2 ** 32), pause: PAUSE_MILLISECONDS }));
-  return { seed, calm: false, apps: 1, rates: NO_FAULTS, entries, ending: WHOLE_ENDING };
+  const files = names.some((name) => name.includes('file of manifests'));
+  return { seed, calm: false, apps: 1, files, rates: NO_FAULTS, entries, ending: WHOLE_ENDING };
 }
 
 export interface Exhausted {

@@ -5,7 +5,8 @@
 import { type Random, seeded } from '../support/random.ts';
 import { disturbancesOf } from './disturbances.ts';
 import { NO_FAULTS, type Rates } from './faults.ts';
-import { THEMES } from './parts/index.ts';
+import { openingOf, THEMES } from './parts/index.ts';
+import { FILES } from './parts/source.ts';
 
 export interface Entry {
   /** Of the disturbance. */
@@ -22,6 +23,8 @@ export interface History {
   calm: boolean;
   /** How many Apps there may be. */
   apps: number;
+  /** There is a folder of manifests. */
+  files: boolean;
   rates: Rates;
   entries: readonly Entry[];
   ending: Ending;
@@ -50,7 +53,8 @@ export function historyOf(seed: number): History {
   const apps = random.pick([1, 1, 1, 2, 2, 2, 3, 4]);
   const rates = calm ? NO_FAULTS : anyRates(random);
   // Per seed some things never happen and others all the time.
-  const possible = disturbancesOf(anyThemes(random)).filter(({ announced = true }) => !calm || announced);
+  const themes = anyThemes(random);
+  const possible = disturbancesOf(themes).filter(({ announced = true }) => !calm || announced);
   const chosen = possible
     .map((disturbance) => ({ disturbance, weight: disturbance.weight * random.pick(STRENGTHS) }))
     .filter(({ weight }) => weight > 0);
@@ -59,14 +63,15 @@ export function historyOf(seed: number): History {
     if (disturbance.essential) chosen.push({ disturbance, weight: disturbance.weight });
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0);
   const rhythm = random.pick(RHYTHMS);
-  const entries = Array.from({ length: LENGTH + random.below(3) }, (): Entry => {
-    const found = weighted(chosen, random.next() * total);
+  const opening = random.next() < 0.7 ? openingOf(themes) : [];
+  const entries = Array.from({ length: LENGTH + random.below(3) }, (_, index): Entry => {
+    const found = opening[index] ?? weighted(chosen, random.next() * total);
     const pause = calm ? CALM_SECONDS * 1000 : random.below(random.pick(rhythm));
     return { name: found, seed: random.below(2 ** 32), pause };
   });
   const chance = (of: number) => random.next() < of;
   const ending = { newProgram: chance(0.4), deletion: chance(0.4), store: chance(0.2) };
-  return { seed, calm, apps, rates, entries, ending };
+  return { seed, calm, apps, files: themes.has(FILES), rates, entries, ending };
 }
 
 /** Mostly one: a history of all kinds would take long and show little of each. */

@@ -42,7 +42,8 @@ const MOST_RECONCILES_EACH = 50;
 const EACH = ['App', 'Addon', 'Binding', 'Domain', 'Certificate'];
 
 export async function runHistory(history: History, options: RunOptions): Promise<Verdict> {
-  const sim = new Simulation({ seed: history.seed, apps: history.apps, ...options });
+  const { seed, apps, files } = history;
+  const sim = new Simulation({ seed, apps, files, ...options });
   let broken: Verdict['broken'];
   let settledAfter = 0;
   const unexpected = (error: unknown) => sim.fail('no error is left unhandled', words(error));
@@ -77,6 +78,7 @@ function words(error: unknown): string {
 async function happen(sim: Simulation, history: History): Promise<number> {
   await sim.advance(history.calm ? 5_000 : 500);
   sim.faults.rates = history.rates;
+  sim.isCalm = history.calm;
   for (const [index, { name, seed, pause }] of history.entries.entries()) {
     sim.trace.say(`#${index + 1} ${name}`);
     disturbanceOf(name).act(sim, seeded(seed));
@@ -99,6 +101,7 @@ function problemsNow(sim: Simulation): string[] {
 
 async function finish(sim: Simulation, ending: Ending): Promise<number> {
   sim.trace.say('the last disturbance is over');
+  sim.isCalm = false;
   sim.faults.clear();
   sim.crashIn = undefined;
   sim.setDiskFull(false);
@@ -205,6 +208,7 @@ function expectSoundStore({ store }: Simulation): void {
 const ORDER = ['App', 'Addon', 'Domain'];
 
 async function expectNothingLeft(sim: Simulation): Promise<void> {
+  for (const part of parts) part.empty?.(sim);
   for (const kind of ORDER) {
     const all = sim.store?.list(kind).items ?? [];
     for (const { metadata } of all) {

@@ -28,6 +28,8 @@ export interface SimulationOptions {
   seed: number;
   /** How many Apps there may be. */
   apps: number;
+  /** There is a folder of manifests. */
+  files: boolean;
   /** Of the store: in memory, such as under /dev/shm. Made, and removed by `close`. */
   folder: string;
   /** Keeps the trace as text. */
@@ -79,6 +81,8 @@ export class Simulation implements Gate {
   waiting = 0;
   /** Crashes at the n-th point from now. */
   crashIn: number | undefined;
+  /** Nobody may need a resync. */
+  isCalm = false;
   /** While it is judged that nothing happens, no point is one for a crash: the life after it would say what it sees. */
   isJudged = false;
   readonly #options: SimulationOptions;
@@ -93,7 +97,7 @@ export class Simulation implements Gate {
     this.appNames = APP_NAMES.slice(0, options.apps);
     this.#options = options;
     this.clock = new VirtualClock(options.seed);
-    this.world = makeWorld(this.clock);
+    this.world = makeWorld(this.clock, options);
     this.faults = new Faults(this.#random('faults'));
     this.trace = new Trace(() => this.clock.monotonic(), options.keepTrace ?? false);
     this.life = new Life(this.clock);

@@ -16,6 +16,7 @@ import { isOurs } from '../../reconcilers/drivers/docker/ownership.ts';
 import { createFakeFirewall, type FakeFirewall } from '../../reconcilers/drivers/firewall/fake.ts';
 import { createFakeHost, type FakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import type { Listener } from '../../reconcilers/drivers/host/index.ts';
+import { FakeManifestFolder } from '../../reconcilers/drivers/manifests/fake.ts';
 import { FakeNginx } from '../../reconcilers/drivers/nginx/fake.ts';
 import type { ProbeAnswer, ProbeTarget } from '../../reconcilers/drivers/probe/index.ts';
 import type { VirtualClock } from '../support/clock.ts';
@@ -37,10 +38,11 @@ export interface World extends Drivers {
   readonly dns: FakeDns;
   readonly address: FakeAddress;
   readonly databases: FakeDatabases;
+  readonly manifests?: FakeManifestFolder;
 }
 
 /** All of them: the compiler asks for the one that is missing. */
-const DRIVERS: { readonly [name in keyof Drivers]: true } = {
+const DRIVERS: { readonly [name in keyof Required<Drivers>]: true } = {
   docker: true,
   nginx: true,
   host: true,
@@ -53,13 +55,19 @@ const DRIVERS: { readonly [name in keyof Drivers]: true } = {
   address: true,
   firewall: true,
   databases: true,
+  manifests: true,
 };
 export const DRIVER_NAMES = Object.keys(DRIVERS) as (keyof Drivers)[];
 
 /** Of the platform's network. */
 export const BRIDGE = 'holdfast0';
 
-export function makeWorld(clock: VirtualClock): World {
+export interface WorldOptions {
+  /** There is a folder of manifests. */
+  files: boolean;
+}
+
+export function makeWorld(clock: VirtualClock, { files }: WorldOptions): World {
   const docker = createFakeDocker({ clock, pathExists: () => true });
   for (const [reference, { remote, local }] of Object.entries({ ...IMAGES, ...DATABASE_IMAGES })) {
     if (remote) docker.registry.set(reference, remote);
@@ -98,6 +106,7 @@ export function makeWorld(clock: VirtualClock): World {
     acme,
     caa,
     databases,
+    ...(files ? { manifests: new FakeManifestFolder({ now: () => clock.now() }) } : {}),
   };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
 }

@@ -22,6 +22,7 @@ import { type WatchedDirectory, watchDirectory } from '../../controller/sources/
 import type { DirectoryOptions } from '../../controller/sources/options.ts';
 import type { SourceStatus } from '../../controller/sources/source-document.ts';
 import { StoreError } from '../../controller/store/types.ts';
+import { createManifestFolder } from '../../reconcilers/drivers/manifests/folder.ts';
 import type { Document, Manifest } from '../../resources/document.ts';
 import { app, eventually, testKinds } from './api-client.ts';
 import { type MemoryStore, memoryStore } from './api-memory-store.ts';
@@ -63,7 +64,7 @@ async function bench(run: (bench: Bench) => Promise<void>): Promise<void> {
       store,
       start(more = {}) {
         const directory = watchDirectory({
-          path,
+          folder: createManifestFolder(path),
           store,
           read,
           log: silentLog,

@@ -313,6 +313,103 @@ const NAMES: readonly Mutation[] = [
   },
 ];
 
+const CERTIFICATES: readonly Mutation[] = [
+  {
+    name: 'a certificate is never renewed',
+    file: 'reconcilers/certificate/due.ts',
+    find: 'if (now < Date.parse(kept.renewAt ?? leaf.notAfter)) return undefined;',
+    replace: "if (now < Date.parse('9999-01-01')) return undefined;",
+  },
+  {
+    name: 'another certificate in the folder of nginx stays there',
+    file: 'reconcilers/certificate/diff.ts',
+    find: 'if (!pair || (installed?.certificate === pair.certificate && installed.key === pair.key)) return [];',
+    replace: 'if (!pair || installed) return [];',
+  },
+  {
+    name: 'an order that may have been placed is not looked for',
+    file: 'reconcilers/certificate/converge.ts',
+    find: 'await acme.placeOrder(account, issuance.hosts, { find });',
+    replace: 'await acme.placeOrder(account, issuance.hosts, { find: false });',
+  },
+  {
+    name: 'what was published for the authority stays in the zone',
+    file: 'reconcilers/certificate/diff.ts',
+    find: "!metadata.deletionTimestamp && !needed.has(String(spec['name'])))",
+    replace: "!metadata.deletionTimestamp && needed.has(String(spec['name'])))",
+  },
+  {
+    name: 'an authority that limits is asked again at once',
+    file: 'reconcilers/certificate/diff.ts',
+    find: 'if (isHeld(want, have.now)) return [];',
+    replace: '',
+  },
+  {
+    name: 'the certificate that is served is kept with the next key',
+    file: 'reconcilers/certificate/kept.ts',
+    find: "const [certificate, key, next] = [data['tls.crt'], data['tls.key'], data['next.key']];",
+    replace:
+      "const [certificate, key, next] = [data['tls.crt'], data['next.key'] ?? data['tls.key'], data['next.key']];",
+  },
+  {
+    name: 'an event tells the key of what was not signed',
+    file: 'reconcilers/certificate/converge.ts',
+    find: '`${failure.message}. It is tried again after ${times.retryAt}.`',
+    replace: '`${failure.message}. ${issuance.key} is tried again after ${times.retryAt}.`',
+  },
+];
+
+const SOURCES: readonly Mutation[] = [
+  {
+    name: 'a folder in the place of another counts as the same',
+    file: 'controller/sources/folder.ts',
+    find: "if (device !== now.device || missing.length === known.length) return 'foreign';",
+    replace: '',
+  },
+  {
+    name: 'a folder that is made anew counts as whole',
+    file: 'controller/sources/look.ts',
+    find: "if (verdict === 'renewed') return 'the folder was made anew and may still be filling';",
+    replace: '',
+  },
+  {
+    name: 'what a broken file may name goes',
+    file: 'controller/sources/look.ts',
+    find: 'const why = held ?? (broken === undefined ? undefined : `${broken} fails and may name it`);',
+    replace: 'const why = held;',
+  },
+  {
+    name: 'what no file names any more stays',
+    file: 'controller/sources/apply.ts',
+    find: "await store.write([{ verb: 'delete', reference: { kind, name }, uid }], author([path]));",
+    replace: '',
+  },
+  {
+    name: 'nobody hears that a file has changed',
+    file: 'controller/sources/directory.ts',
+    find: 'onEvent: () => this.#want(false)',
+    replace: 'onEvent: () => undefined',
+  },
+  {
+    name: 'nobody hears that what a file names was deleted',
+    file: 'controller/sources/directory.ts',
+    find: "if (type === 'DELETED' && this.#inventory.owns(document)) this.#want(false);",
+    replace: '',
+  },
+  {
+    name: 'what files gave is forgotten when the controller starts',
+    file: 'controller/sources/look.ts',
+    find: 'this.#setEntries(new Map((files ?? []).map((entry) => [entry.path, entry])));',
+    replace: 'this.#setEntries(new Map((files ?? []).slice(0, 0).map((entry) => [entry.path, entry])));',
+  },
+  {
+    name: 'files are never applied again',
+    file: 'controller/sources/directory.ts',
+    find: "this.#every('full', this.#times.full, () => this.#want(true));",
+    replace: '',
+  },
+];
+
 const CACHES: readonly Mutation[] = [
   {
     name: 'an event of changed settings is not heard',
@@ -346,5 +443,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RECONCILERS,
   ...DATABASES,
   ...NAMES,
+  ...CERTIFICATES,
+  ...SOURCES,
   ...CACHES,
 ];

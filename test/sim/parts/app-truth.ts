@@ -128,11 +128,13 @@ function deserves(
  * gives the ports of a container back while it waits for its next try, so one that ends again and again has them only now and then.
  */
 function portHeld(
-  { world }: Simulation,
+  sim: Simulation,
   { tcpPorts }: EffectiveApp,
   { metadata }: Document,
   apps: readonly Document[],
+  asked: ReadonlySet<string> = new Set(),
 ): 'held' | 'now and then' | 'free' {
+  const { world } = sim;
   const wanted = new Set(tcpPorts.map(({ hostPort }) => hostPort));
   const holders = ourContainers(world.docker).filter(({ spec, state }) => {
     const uid = spec.labels[LABEL.uid];
@@ -142,8 +144,14 @@ function portHeld(
       !spec.ports.some(({ hostPort }) => wanted.has(hostPort))
     )
       return false;
-    const ready = condition(apps.find((app) => app.metadata.uid === uid) ?? {}, 'Ready');
-    return ready?.status !== 'True' && ready?.reason !== 'PortInUse';
+    const other = apps.find((app) => app.metadata.uid === uid);
+    const ready = condition(other ?? {}, 'Ready');
+    if (ready?.status === 'True') return false;
+    if (ready?.reason !== 'PortInUse' || !other) return true;
+    // It keeps what it has while a third one keeps what it waits for; of those that wait for each other one lets go.
+    const app = effectiveApp(other.spec as AppSpec, other.metadata.name);
+    if (!app || asked.has(other.metadata.uid)) return false;
+    return portHeld(sim, app, other, apps, new Set([...asked, metadata.uid])) === 'held';
   });
   if (holders.length === 0) return 'free';
   const ends = Object.keys(IMAGES)
@@ -251,13 +259,18 @@ function servingProblems(sim: Simulation, app: Document, effective: EffectiveApp
 
 /** What nginx serves for it is in the folder that its container reads, and nothing else is beside that. */
 function certificateProblems(
-  { world: { nginx, host } }: Simulation,
+  { world: { docker, nginx, host } }: Simulation,
   name: string,
   { addons, location, domain }: EffectiveApp,
   container: FakeContainer,
 ): string[] {
   const root = `${STATE_FOLDER}/tls/${name}/`;
-  const kept = [...host.state.folders.keys()].filter((folder) => folder.startsWith(root));
+  const uid = container.spec.labels[LABEL.uid];
+  // A task that runs may read what the container before did.
+  const isBusy = ourContainers(docker).some(
+    ({ spec, state }) => spec.labels[LABEL.app] === uid && state === 'running',
+  );
+  const kept = isBusy ? [] : [...host.state.folders.keys()].filter((folder) => folder.startsWith(root));
   const mount = container.spec.mounts.find(({ target }) => target === '/etc/certs');
   if (!addons.includes('tls')) {
     const left = kept.map((folder) => `${folder} is read by nobody`);

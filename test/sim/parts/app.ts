@@ -236,7 +236,7 @@ function freePort(sim: Simulation, port: number): void {
   host.state.listeners = host.state.listeners.filter((listener) => listener.port !== port);
 }
 
-function manifest(name: string, spec: Record<string, unknown>): Manifest {
+export function manifest(name: string, spec: Record<string, unknown>): Manifest {
   return { apiVersion: API_VERSION, kind: 'App', metadata: { name }, spec };
 }
 
@@ -247,6 +247,11 @@ function apps({ memory }: Simulation): Document[] {
 function anyApp(sim: Simulation, random: Random): Document | undefined {
   const all = apps(sim);
   return all.length > 0 ? random.pick(all) : undefined;
+}
+
+/** Of one that is there; where none is, of one that might be. */
+export function anyAppName(sim: Simulation, random: Random): string {
+  return anyApp(sim, random)?.metadata.name ?? random.pick(sim.appNames);
 }
 
 export function patchApp(sim: Simulation, name: string, spec: Record<string, unknown>): void {
@@ -305,7 +310,7 @@ const GOOD_IMAGES = [
   'reg.test/big:1',
 ];
 
-function anySpec(name: string, random: Random): Record<string, unknown> {
+export function anySpec(name: string, random: Random): Record<string, unknown> {
   const chance = (probability: number) => random.next() < probability;
   const image = chance(0.8) ? random.pick(GOOD_IMAGES) : random.pick([...Object.keys(IMAGES), NOWHERE]);
   const env = anyEnv(random);

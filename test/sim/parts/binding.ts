@@ -4,7 +4,7 @@ import { effectiveApp } from '../../../resources/effective.ts';
 import type { AppSpec, BindingSpec, BindingStatus, SecretSpec } from '../../../resources/generated.ts';
 import type { Simulation } from '../simulation.ts';
 import { DATABASES } from './addon.ts';
-import { annotate, patchApp } from './app.ts';
+import { annotate, anyAppName, patchApp } from './app.ts';
 import { addonOf, rowsOf } from './databases.ts';
 import type { Part } from './part.ts';
 
@@ -28,12 +28,12 @@ export const bindingPart: Part = {
       name: 'an app gets addons',
       weight: 12,
       essential: true,
-      act: (sim, random) => patchApp(sim, random.pick(sim.appNames), { addons: random.pick(CHOICES) }),
+      act: (sim, random) => patchApp(sim, anyAppName(sim, random), { addons: random.pick(CHOICES) }),
     },
     {
       name: 'an app gets a database',
       weight: 4,
-      act: (sim, random) => patchApp(sim, random.pick(sim.appNames), { addons: { postgresql: {} } }),
+      act: (sim, random) => patchApp(sim, anyAppName(sim, random), { addons: { postgresql: {} } }),
     },
     {
       name: 'another password of an account is asked for',

@@ -7,7 +7,7 @@ import type { Invariant } from '../invariants.ts';
 import { SECRET } from '../secrets.ts';
 import type { Simulation } from '../simulation.ts';
 import { PUBLIC_ADDRESS } from '../world.ts';
-import { patchApp } from './app.ts';
+import { anyAppName, patchApp } from './app.ts';
 import type { Part } from './part.ts';
 import { applySecret } from './secret.ts';
 
@@ -87,6 +87,7 @@ function applyDomain(sim: Simulation, random: Random): void {
 export const domainPart: Part = {
   kind: 'Domain',
   theme: NAMES,
+  opening: ['a domain is applied', 'an app is applied', 'an app is named in the domain', 'time goes by'],
   disturbances: [
     {
       name: 'a domain is applied',
@@ -121,7 +122,7 @@ export const domainPart: Part = {
       weight: 16,
       essential: true,
       act(sim, random) {
-        const name = random.pick(sim.appNames);
+        const name = anyAppName(sim, random);
         const aliases = random.pick([null, [`${name}-alias.${DOMAIN}`], [DOMAIN]]);
         patchApp(sim, name, random.pick([{ domain: DOMAIN, aliases }, { domain: DOMAIN }, { domain: null }]));
       },

@@ -10,6 +10,7 @@ import type { Part } from './part.ts';
 import { platformPart } from './platform.ts';
 import { secretPart } from './secret.ts';
 import { sitePart } from './site.ts';
+import { sourcePart } from './source.ts';
 import { taskPart } from './task.ts';
 
 export const parts: readonly Part[] = [
@@ -24,13 +25,20 @@ export const parts: readonly Part[] = [
   dnsRecordPart,
   certificatePart,
   keyPart,
+  sourcePart,
 ];
 
 export const THEMES: readonly string[] = [...new Set(parts.flatMap(({ theme }) => theme ?? []))];
+
+/** How a history with these themes may begin. */
+export function openingOf(themes: ReadonlySet<string>): readonly string[] {
+  return parts.flatMap(({ theme, opening = [] }) =>
+    theme !== undefined && themes.has(theme) ? opening : [],
+  );
+}
 
 /** Kinds that the simulation does not concern, and why. */
 export const WITHOUT_PART: Readonly<Record<string, string>> = {
   Token: 'read by the API alone, which is not part of the controller’s core',
   Event: 'written by the engine about all others; invariants.ts reads every one of them',
-  Source: 'to come',
 };

@@ -27,11 +27,15 @@ export interface Part {
   /** Only histories that have chosen it know of this kind; its name is shared by kinds that belong together. Default: all do. */
   theme?: string;
   disturbances: readonly Disturbance[];
+  /** Disturbances with which most histories of the theme begin: without them little of it would come to be. */
+  opening?: readonly string[];
   invariants?: readonly Invariant[];
   /** Takes away what stands in the way for good: after that everything must become well by itself. */
   lift?(sim: Simulation): void;
   /** What is not as the documents deserve, a sentence each. Asked when all should be quiet. */
   problems?(sim: Simulation): string[];
+  /** Takes away what would make documents anew when people have deleted them. */
+  empty?(sim: Simulation): void;
   /** What is left when every document of people was deleted. */
   leftovers?(sim: Simulation): string[];
 }

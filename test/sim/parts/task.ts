@@ -6,7 +6,7 @@ import type { Call } from '../drivers.ts';
 import type { Invariant } from '../invariants.ts';
 import type { Simulation } from '../simulation.ts';
 import { ourContainers } from '../world.ts';
-import { patchApp } from './app.ts';
+import { anyAppName, patchApp } from './app.ts';
 import type { Part } from './part.ts';
 
 const COMMANDS = ['echo tidied', 'sleep 30', 'exit 3', 'sleep 100000'];
@@ -66,7 +66,7 @@ export const taskPart: Part = {
       name: 'an app gets tasks',
       weight: 3,
       act: (sim, random) =>
-        patchApp(sim, random.pick(sim.appNames), {
+        patchApp(sim, anyAppName(sim, random), {
           tasks: random.pick([
             null,
             { tidy: anyTask(random) },

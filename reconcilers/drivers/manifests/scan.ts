@@ -7,45 +7,8 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { LARGEST_FILE } from '../../resources/manifest.ts';
-
-export interface ScannedFile {
-  /** Relative to the folder, with slashes. */
-  path: string;
-  /** Changes when the file does. */
-  stamp: string;
-  /** Device and inode. */
-  inode?: string;
-  /** Milliseconds since 1970, by the file system. */
-  writtenAt?: number;
-  /** Why it is there and cannot be used. */
-  problem?: string;
-  /** With a problem: what it holds is not known, and could be any document. */
-  opaque?: boolean;
-}
-
-export type Scan =
-  | {
-      state: 'there';
-      folder: FolderIdentity;
-      files: Map<string, ScannedFile>;
-      /** Folders inside that could not be read, with the reason: what they hold is not known. */
-      blind: string[];
-    }
-  | { state: 'missing' | 'unreadable'; message: string };
-
-export interface FolderIdentity {
-  device: string;
-  inode: string;
-  /** Nanoseconds. Tells an inode number from its next owner. */
-  birth: string;
-}
-
-interface FileContent {
-  text: string;
-  /** SHA-256 in hex. */
-  hash: string;
-}
+import { LARGEST_FILE } from '../../../resources/manifest.ts';
+import type { FileContent, FolderIdentity, Scan, ScannedFile } from './index.ts';
 
 const MANIFEST_FILE = /\.(ya?ml|json)$/i;
 
@@ -55,7 +18,7 @@ export function isManifestPath(path: string): boolean {
 }
 
 /** Hidden files and what editors leave beside a file are not looked at. */
-function isManifest(name: string): boolean {
+export function isManifest(name: string): boolean {
   return isManifestPath(name) && !name.startsWith('.') && !name.startsWith('#');
 }
 
@@ -81,7 +44,6 @@ export async function scanFolder(path: string): Promise<Scan> {
   }
 }
 
-/** Undefined when the file is not (or no longer) what was scanned: look again. Throws when it cannot be read. */
 export async function readScanned(path: string, file: ScannedFile): Promise<FileContent | undefined> {
   const handle = await open(join(path, file.path), 'r');
   try {
