@@ -10,6 +10,7 @@ import { siteReconciler } from '../../reconcilers/site/index.ts';
 import { servingsOf } from '../../reconcilers/site/servings.ts';
 import { wantSites } from '../../reconcilers/site/want.ts';
 import type { Document } from '../../resources/document.ts';
+import { makeDocument } from '../support/app.ts';
 import { messageOf, platform, readyOf, reconcile, type SiteOptions, site, viewOf } from './site-world.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -344,6 +345,14 @@ const rows: Row[] = [
     },
     steps: ['IssueCertificate none', 'PublishSites reload'],
     because: ['certificate null → b.localhost (drift)', 'certificate the one before → b.localhost (renewal)'],
+    reloads: 0,
+  },
+  {
+    name: 'a Certificate that cannot be served until it is renewed',
+    change: ({ nginx }) => nginx.pems.set('domain_wiki.example.com', { certificate: 'old', key: 'old' }),
+    documents: [A, B, makeDocument('Certificate', 'wiki.example.com', { hosts: ['wiki.example.com'] })],
+    steps: [],
+    because: [],
     reloads: 0,
   },
   {
