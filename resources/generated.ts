@@ -1113,6 +1113,10 @@ export interface AddonStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wish to try again (annotation holdfast.dev/retriedAt) that was known then: another one has it tried again.
+     */
+    asked?: string;
   };
   /**
    * The last attempt to replace the container.
@@ -1138,6 +1142,10 @@ export interface AddonStatus {
      * When it ended.
      */
     at?: string;
+    /**
+     * The wishes of people (annotations holdfast.dev/retriedAt and restartedAt) that were known then: another one has it tried again.
+     */
+    asked?: string;
   };
   /**
    * The restart that was last done (annotation holdfast.dev/restartedAt).

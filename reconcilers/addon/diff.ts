@@ -2,6 +2,7 @@
  * From what an Addon should be and what is there to the steps between. Pure. Data is never removed here but for what an upgrade made and
  * did not finish, old data whose time is over, and where a deletion says so.
  */
+
 import { join } from 'node:path';
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, type Json } from '../../resources/document.ts';
@@ -17,6 +18,7 @@ import {
   settingsHash,
 } from '../container/description.ts';
 import { isUp, type SeenContainer } from '../container/seen.ts';
+import { wishes } from '../container/wishes.ts';
 import type { ContainerSpec, RegistryAuth } from '../drivers/docker/index.ts';
 import type { AddonHave, ChosenImage } from './observe.ts';
 import { PASSWORD_FILE, USERS_FILE } from './server.ts';
@@ -93,9 +95,7 @@ function rolledBack(want: AddonWant, have: AddonHave): Obstacle | undefined {
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
-  const { annotations } = want.document.metadata;
-  const asked = [annotations?.[ANNOTATION.retriedAt], annotations?.[ANNOTATION.restartedAt]];
-  if (asked.some((time) => time !== undefined && time > (rollout.at ?? ''))) return undefined;
+  if (wishes(want.document) !== (rollout.asked ?? '')) return undefined;
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
 }
 

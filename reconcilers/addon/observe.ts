@@ -194,9 +194,10 @@ async function chooseImages(
   return { image, present: before };
 }
 
+/** Asked for since it failed. Not compared as times: people's clocks are others, and clocks jump. */
 export function isRetried({ document }: AddonWant): boolean {
   const asked = document.metadata.annotations?.[ANNOTATION.retriedAt];
-  return asked !== undefined && asked > (document.status?.upgrade?.at ?? '');
+  return asked !== undefined && asked !== document.status?.upgrade?.asked;
 }
 
 /** An image that a person named is that of the version that they want. */

@@ -6,6 +6,7 @@ import { ANNOTATION } from '../../resources/document.ts';
 import { convergedGeneration } from '../container/converged.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
+import { wishes } from '../container/wishes.ts';
 import { type AddonStep, isUpgrading, keptUntil, obstacle, waitsFor } from './diff.ts';
 import type { AddonHave } from './observe.ts';
 import type { AddonWant, Obstacle } from './want.ts';
@@ -146,7 +147,8 @@ function upgradeFields(want: AddonWant, have: AddonHave, { failure, now }: Outco
   const step = failure?.step as AddonStep | undefined;
   if (failure?.reason === 'UpgradeFailed' && step?.work.type === 'UpgradeData') {
     const { from, to } = step.work;
-    return { from: from.series, to: to.series, state: 'failed', message: failure.message, at: now };
+    const asked = want.document.metadata.annotations?.[ANNOTATION.retriedAt];
+    return { from: from.series, to: to.series, state: 'failed', message: failure.message, at: now, asked };
   }
   const [data] = have.slots.data;
   const [kept] = have.slots.kept;
@@ -166,7 +168,8 @@ function rolloutFields(
   const work = (failure?.step as AddonStep | undefined)?.work;
   if (failure?.reason === 'RolloutFailed' && work?.type === 'SwitchContainer') {
     const { generation } = want.document.metadata;
-    return { hash: work.hash, generation, state: 'failed', message: failure.message, at: now };
+    const asked = wishes(want.document);
+    return { hash: work.hash, generation, state: 'failed', message: failure.message, at: now, asked };
   }
   if (before?.state !== 'failed' || !have.inputs) return before;
   const isSame = before.hash === settingsHash(canonicalSettings(have.inputs));

@@ -26,6 +26,7 @@ import {
   settingsHash,
 } from '../container/description.ts';
 import { isUp, type SeenContainer } from '../container/seen.ts';
+import { wishes } from '../container/wishes.ts';
 import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import type { ProbeTarget } from '../drivers/probe/index.ts';
 import type { AppHave } from './observe.ts';
@@ -95,17 +96,8 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
-  if (wishes(want) !== (rollout.asked ?? '')) return undefined;
+  if (wishes(want.document) !== (rollout.asked ?? '')) return undefined;
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
-}
-
-/** What people asked for by annotation, as one text. Not compared as times: theirs need not be this machine's. */
-export function wishes({ document }: AppWant): string {
-  const { annotations } = document.metadata;
-  return [ANNOTATION.retriedAt, ANNOTATION.restartedAt]
-    .map((name) => annotations?.[name] ?? '')
-    .join(' ')
-    .trim();
 }
 
 /** Whether this container was started since a restart of it was asked for. */

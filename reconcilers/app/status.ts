@@ -4,7 +4,8 @@ import { ANNOTATION, condition } from '../../resources/document.ts';
 import { convergedGeneration } from '../container/converged.ts';
 import { canonicalSettings, settingsHash } from '../container/description.ts';
 import { hasCrashed, isUp, type SeenContainer } from '../container/seen.ts';
-import { type AppStep, askedFor, obstacle, partMissing, waitsFor, wasRestarted, wishes } from './diff.ts';
+import { wishes } from '../container/wishes.ts';
+import { type AppStep, askedFor, obstacle, partMissing, waitsFor, wasRestarted } from './diff.ts';
 import type { AppHave } from './observe.ts';
 import { leadsHere, nameConditions, recordsNotReady } from './records.ts';
 import type { AppWant } from './want.ts';
@@ -245,7 +246,7 @@ function rolloutFields(want: AppWant, have: AppHave, { pending, failure, now }: 
       state: 'failed',
       message: failure.message,
       at: now,
-      asked: wishes(want),
+      asked: wishes(want.document),
     };
   }
   if (before?.state !== 'failed' || !have.inputs) return before;

@@ -17,15 +17,18 @@ export async function observeBinding(want: BindingWant, world: Reading): Promise
   return { ...(await observeAccount(want, world)), left: await observeLeft(want, world) };
 }
 
-/** A server that is away keeps nobody from the account that is wanted now. */
-async function observeLeft({ left }: BindingWant, { databases }: Reading): Promise<BindingHave['left']> {
+/** A server that is away keeps nobody from the account that is wanted now; only a Binding that goes must not leave one open. */
+async function observeLeft(
+  { left, deleting }: BindingWant,
+  { databases }: Reading,
+): Promise<BindingHave['left']> {
   const seen = left.map(async (one) => {
     if (!one.server) return { ...one, isOpen: false };
     try {
       const found = (await databases.accounts(one.server)).find(({ name }) => name === one.account);
       return found?.state === 'bound' ? { ...one, isOpen: true } : [];
     } catch (error) {
-      if (!(error instanceof DriverError)) throw error;
+      if (deleting || !(error instanceof DriverError)) throw error;
       return { ...one, isOpen: false };
     }
   });

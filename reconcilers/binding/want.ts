@@ -161,7 +161,7 @@ function obstaclesOf(
 
 /** An App may name another Addon, or ask for another sort of account: what it had is remembered in status until it is locked. */
 function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
-  const { spec, status } = document;
+  const { spec, status, metadata } = document;
   if (spec.type === 'redis') return [];
   const { addon, account, previous = [] } = status ?? {};
   const last = addon === undefined || !account?.username ? [] : [{ addon, account: account.username }];
@@ -171,7 +171,9 @@ function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
     if (one.addon === spec.addon && one.account === name) continue;
     const its = view.get('Addon', one.addon);
     const isReady = its !== undefined && condition(its, 'Ready')?.status === 'True';
-    const server = isReady ? serverOf(spec.type, its, view) : undefined;
+    // None may stay open behind a Binding that goes, unless its server goes, too.
+    const mustAnswer = metadata.deletionTimestamp !== undefined && !its?.metadata.deletionTimestamp;
+    const server = its && (isReady || mustAnswer) ? serverOf(spec.type, its, view) : undefined;
     found.set(`${one.addon} ${one.account}`, { ...one, ...(server ? { server } : {}) });
   }
   return [...found.values()];

@@ -83,6 +83,8 @@ export class Simulation implements Gate {
   crashIn: number | undefined;
   /** Nobody may need a resync. */
   isCalm = false;
+  /** When something was done that no change asked for, such as what files say against drift. Virtual milliseconds. */
+  unannouncedAt = Number.NEGATIVE_INFINITY;
   /** While it is judged that nothing happens, no point is one for a crash: the life after it would say what it sees. */
   isJudged = false;
   readonly #options: SimulationOptions;

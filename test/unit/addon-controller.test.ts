@@ -5,6 +5,7 @@ import type { DatabaseServer } from '../../reconcilers/drivers/database/index.ts
 import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { ANNOTATION, API_VERSION, type Manifest } from '../../resources/document.ts';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
+import { over } from '../support/over.ts';
 
 const PG = (version: string) => `holdfast.local/postgresql:${version}`;
 
@@ -156,6 +157,48 @@ within('an App that names another Addon leaves no open account behind, and its d
     (await controller.world.databases.accounts(server(controller, 'second'))).map(({ state }) => state),
     ['kept'],
   );
+});
+
+test('an App that goes closes also the account that it left in a server that is away', async () => {
+  let isAway = false;
+  const unless =
+    <Args extends unknown[], Answer>(verb: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      if (isAway) throw new DriverError('unavailable', 'connection refused');
+      return verb(...args);
+    };
+  const controller = await started({
+    wrap: ({ databases }) => ({
+      databases: over(databases, {
+        accounts: unless(databases.accounts.bind(databases)),
+        version: unless(databases.version.bind(databases)),
+      }),
+    }),
+  });
+  try {
+    await controller.apply(shop());
+    await becomes(controller, 'App', 'shop', 'Serving');
+    await controller.apply(shop({ addons: { postgresql: { addon: 'second' } } }));
+    await becomes(controller, 'App', 'shop', 'AddonNotReady');
+    const before = server(controller);
+    isAway = true;
+    await controller.pass(400_000);
+    assert.is(controller.ready('Addon', 'postgresql').status, 'False');
+    await controller.holdfast(['delete', 'app/shop']);
+    await controller.pass(20_000);
+    assert.ok(controller.get('Binding', 'shop-postgresql'), 'it stays until its account is closed');
+    isAway = false;
+    for (let second = 0; second < 400 && controller.get('Binding', 'shop-postgresql'); second += 1)
+      await controller.pass(1_000);
+    assert.is(controller.get('Binding', 'shop-postgresql'), undefined);
+    const accounts = await controller.world.databases.accounts(before);
+    assert.equal(
+      accounts.map(({ state }) => state),
+      ['kept'],
+    );
+  } finally {
+    await controller.close();
+  }
 });
 
 test('an Addon that fails is not tried again by what its Bindings say of it', async () => {

@@ -3,6 +3,7 @@
  * live of its own, a database that forgets an account, a packet filter, a file. Each is tried a few times, told with the field, left alone
  * but for rare tries, and Ready by itself when the truth is told again. What does not lie goes on.
  */
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Drivers } from '../../controller/core.ts';
@@ -15,6 +16,7 @@ import { BRIDGE } from '../../reconcilers/platform/bridge.ts';
 import { API_VERSION, type Manifest } from '../../resources/document.ts';
 import { VirtualClock } from '../support/clock.ts';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
+import { over } from '../support/over.ts';
 
 /** Tried so often at most, in all. */
 const MOST_TRIES = 4;
@@ -36,16 +38,6 @@ const counted =
     wrote();
     return verb(...args);
   };
-
-/** The driver with some verbs in the place of its own. */
-function over<Driver extends object>(driver: Driver, verbs: Partial<Driver>): Driver {
-  return new Proxy(driver, {
-    get(target, name) {
-      const own = name in verbs ? Reflect.get(verbs, name) : Reflect.get(target, name);
-      return typeof own === 'function' ? own.bind(target) : own;
-    },
-  });
-}
 
 const withItsOwnTime = (change: SetChange): SetChange =>
   change.after ? { ...change, after: { ...change.after, ttl: 7200 } } : change;

@@ -5,6 +5,7 @@
 import type { FakeFile, FakeManifestFolder } from '../../../reconcilers/drivers/manifests/fake.ts';
 import { condition, type Document, type Manifest } from '../../../resources/document.ts';
 import type { Random } from '../../support/random.ts';
+import { LISTENS_ON } from '../images.ts';
 import type { Invariant } from '../invariants.ts';
 import type { Simulation } from '../simulation.ts';
 import { anySpec, manifest } from './app.ts';
@@ -68,7 +69,10 @@ const given = new WeakMap<FakeManifestFolder, Set<string>>();
 
 const noteGiven: Invariant = {
   name: 'what files gave is known',
-  check({ world: { manifests } }, moment) {
+  check(sim, moment) {
+    const { manifests } = sim.world;
+    if (moment.type === 'log' && moment.text.startsWith('info applied a file again, against drift'))
+      sim.unannouncedAt = sim.clock.monotonic();
     if (moment.type !== 'change' || moment.change.document.kind !== 'Source' || !manifests) return undefined;
     const uids = given.get(manifests) ?? new Set();
     given.set(manifests, uids);
@@ -196,6 +200,7 @@ const disturbances: readonly Disturbance[] = [
 ];
 
 interface Listed {
+  folder?: string;
   files?: readonly {
     path: string;
     state: string;
@@ -237,6 +242,13 @@ function problems(sim: Simulation): string[] {
     if (count(keyOf(kind, metadata.name)) === 0)
       found.push(`no file names ${metadata.name} any more, and it is there`);
   const ready = condition(source ?? {}, 'Ready');
+  // Another folder, and nothing in it says that it is meant to be the same: a person has to say so.
+  const { inode, birth } = manifests.folder;
+  if (
+    ready?.reason === 'FolderReplaced' &&
+    !(source?.status as Listed).folder?.endsWith(`:${inode}:${birth}`)
+  )
+    return [];
   if (ready?.reason !== reason)
     found.push(`the folder is ${reason}, and its source says ${ready?.reason}: ${ready?.message}`);
   return found;
@@ -255,12 +267,14 @@ export const sourcePart: Part = {
   theme: FILES,
   disturbances,
   invariants: [onlyWhatNoFileNames, noteGiven],
-  lift({ world: { manifests } }) {
+  lift({ world: { manifests }, appNames }) {
     if (!manifests) return;
     manifests.away = undefined;
     comeBack(manifests);
     manifests.open.clear();
-    for (const [path, file] of manifests.files) if (!manifestsIn(file)) manifests.remove(path);
+    const [name = ''] = appNames;
+    const sound = JSON.stringify(manifest(name, { image: 'local.test/web:1', port: LISTENS_ON }));
+    for (const [path, file] of manifests.files) if (!manifestsIn(file)) manifests.put(path, sound);
   },
   problems: (sim) => problems(sim).map((problem) => `source/manifests: ${problem}`),
   empty({ world: { manifests } }) {
