@@ -78,7 +78,9 @@ export class EventRecorder {
       unlessTimed,
     );
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 16);
-    const eventName = `${name.replaceAll('.', '-').slice(0, 46).replace(/-+$/, '')}-${digest}`;
+    // A key need not be the name of a document.
+    const words = name.replaceAll(/[^a-z0-9]+/g, '-').slice(0, 46);
+    const eventName = `${words.replaceAll(/^-+|-+$/g, '')}-${digest}`;
     const present = this.#store.get('Event', eventName);
     const now = timestamp(this.#clock);
     const writes: Write[] = [];

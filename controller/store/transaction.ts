@@ -102,6 +102,7 @@ export class Transaction {
     const setting: Setting = { definition, author, now: this.now, uuid, validate, list };
     const present = this.get(reference.kind, reference.name);
     if (write.verb === 'apply') return this.apply(setting, present, write);
+    if (write.verb === 'applyChild') this.requireOwners(reference, write.document);
     const decision = decide(setting, present, reference, write);
     const document = this.store(setting, present, decision);
     if (OWNING.has(write.verb) && definition.writtenBy === 'people') {
@@ -110,6 +111,15 @@ export class Transaction {
         this.around.tables.saveManagers(definition, document.metadata.uid, write.managers);
     }
     return { outcome: decision.outcome, document };
+  }
+
+  /** What is made for a document that went meanwhile would be left by everybody. */
+  private requireOwners(reference: Reference, { metadata }: Manifest): void {
+    for (const owner of metadata.ownerReferences ?? []) {
+      if (this.get(owner.kind, owner.name)?.metadata.uid === owner.uid) continue;
+      const message = `${textOf(reference)} is not made: ${textOf(owner)}, which it would be for, is gone`;
+      throw new StoreError('NotFound', message, { reference });
+    }
   }
 
   private own(setting: Setting, present: Document | undefined, document: Document, manager: string): void {

@@ -45,7 +45,14 @@ export interface CertificateWant {
 
 /** In nginx's folder, beside the names that the platform's own authority gives, which end in _ and a hash. */
 export function certificateFile(name: string): string {
-  return `domain_${name}`.slice(0, 200);
+  return `${FILE_PREFIX}${name}`.slice(0, 200);
+}
+
+const FILE_PREFIX = 'domain_';
+
+/** The Certificate whose file this is, or was; undefined for those of the platform's own authority. */
+export function ownerOfFile(file: string): string | undefined {
+  return file.startsWith(FILE_PREFIX) ? file.slice(FILE_PREFIX.length) : undefined;
 }
 
 export function certificateWant(name: string, view: View): CertificateWant | undefined {

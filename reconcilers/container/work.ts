@@ -118,6 +118,9 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
   const others = (await ofDocument(work.uid, world)).filter(({ id }) => id !== next.id);
   const up = others.filter(isUp);
   await work.check?.(next, up);
+  // One that ended by itself, too: Docker would bring it back beside the new one if it started anew just then.
+  for (const { id } of others.filter(({ state }) => state === 'exited'))
+    await world.docker.setRestartPolicy(id, 'no');
   for (const { id } of up) await stop(id, world, work.stopSeconds);
   try {
     await start(next, world);

@@ -3,7 +3,9 @@
  * last good file in its place where it had one, and the others are published; only what nginx refuses without naming a
  * Site stops them all, and then what was published before goes on serving.
  */
+
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
+import { ownerOfFile } from '../certificate/want.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { ConfigFiles, PublishResult } from '../drivers/nginx/index.ts';
 import type { Writing } from '../world.ts';
@@ -26,6 +28,9 @@ export async function convergeSites(step: SiteStep, world: SiteWriting, run: Run
     case 'UpgradeNginx':
       return upgradeNginx(world, run);
     case 'RemoveCertificate': {
+      // A Certificate that came to be since this was planned has its file already.
+      const owner = ownerOfFile(step.name);
+      if (owner !== undefined && run.documents.exists({ kind: 'Certificate', name: owner })) return;
       const { files } = await world.nginx.state();
       if (![...files.values()].some((text) => text.includes(`/${step.name}.pem`))) {
         await world.nginx.removeCertificate(step.name);

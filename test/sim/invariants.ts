@@ -117,7 +117,8 @@ const wordsAreForPeople: Invariant = {
   },
 };
 
-const MISTAKE = /TypeError|is not a function|Cannot read prop|undefined|\[object |\bNaN\b|was planned before/;
+const MISTAKE =
+  /event not written.*not valid|TypeError|is not a function|Cannot read prop|undefined|\[object |\bNaN\b|was planned before/;
 
 const changesHaveReasons: Invariant = {
   name: 'every step that is told of has a reason with a cause',

@@ -4,7 +4,7 @@ import type { AnyReconciler, View } from '../../controller/engine/contract.ts';
 import { allKeys } from '../../controller/engine/keys.ts';
 import { makePlan } from '../../controller/engine/plan.ts';
 import { classifyFailure } from '../../reconcilers/failure.ts';
-import { API_VERSION, type Document } from '../../resources/document.ts';
+import { API_VERSION, type Document, type OwnerReference } from '../../resources/document.ts';
 import { makeToys, ReconcileError, ROOT, type Toys } from '../support/toys.ts';
 
 const test = suite<{ toys: Toys }>('engine');
@@ -181,14 +181,18 @@ test('orphans left by a crash are collected at the next start', async ({ toys })
   await toys.settle();
   const part = toys.store.get('Part', 'a');
   assert.ok(part);
-  const ghost = { apiVersion: API_VERSION, kind: 'Thing', name: 'ghost', uid: 'ghost' };
-  const document = {
-    apiVersion: API_VERSION,
-    kind: 'Part',
-    metadata: { name: 'lost', ownerReferences: [ghost] },
-    spec: {},
+  const controller = { user: 'x', via: 'controller' } as const;
+  const made = (name: string, ownerReferences: OwnerReference[]) => {
+    const document = { apiVersion: API_VERSION, kind: 'Part', metadata: { name, ownerReferences }, spec: {} };
+    return toys.store.write([{ verb: 'applyChild', document }], controller);
   };
-  await toys.store.write([{ verb: 'applyChild', document }], { user: 'x', via: 'controller' });
+  const [ghost] = await made('ghost', []);
+  assert.ok(ghost);
+  const { uid } = ghost.document.metadata;
+  await made('lost', [{ apiVersion: API_VERSION, kind: 'Part', name: 'ghost', uid }]);
+  await toys.engine.stop();
+  await toys.store.write([{ verb: 'delete', reference: { kind: 'Part', name: 'ghost' } }], controller);
+  assert.ok(toys.store.get('Part', 'lost'));
   await toys.restart();
   await toys.settle();
   assert.is(toys.store.get('Part', 'lost'), undefined);

@@ -1,6 +1,7 @@
 /** What happens to a document after it is written: deletion, status, owners, history, hidden values; and leases. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Write } from '../../controller/store/types.ts';
 import type { Json } from '../../resources/document.ts';
 import {
@@ -128,18 +129,19 @@ test(
   }),
 );
 
-const owner = (name: string, uid: string) => ({
-  apiVersion: 'holdfast.dev/v1',
-  kind: 'App',
-  name,
-  uid,
-  controller: true,
-});
+/** A document that is there, as its children refer to it. */
+async function owner(store: SqliteStore, name: string) {
+  const { apiVersion, kind, metadata } = await put(store, {
+    verb: 'create',
+    document: manifest('App', name, {}),
+  });
+  return { apiVersion, kind, name, uid: metadata.uid, controller: true };
+}
 
 test(
   'a child gets owners, labels, finalizers and spec, and keeps what others put on it',
   withStore(async (store) => {
-    const ownerReferences = [owner('wiki', 'u1')];
+    const ownerReferences = [await owner(store, 'wiki')];
     const child = (spec: object, metadata: object): Write => ({
       verb: 'applyChild',
       document: manifest('Site', 's', spec, metadata),
@@ -164,21 +166,43 @@ test(
 test(
   'a child is not taken from its owner, nor from the person who wrote it',
   withStore(async (store) => {
-    const child = (kind: string, uid: string): Write => ({
+    const [wiki, blog] = [await owner(store, 'wiki'), await owner(store, 'blog')];
+    const child = (kind: string, one: typeof wiki): Write => ({
       verb: 'applyChild',
-      document: manifest(kind, 's', { by: uid }, { ownerReferences: [owner('wiki', uid)] }),
+      document: manifest(kind, 's', { by: one.uid }, { ownerReferences: [one] }),
     });
-    await put(store, child('Site', 'u1'), controller);
-    await refused(store.write([child('Site', 'u2')], controller), 'Conflict', /belongs to app\/wiki/);
+    await put(store, child('Site', wiki), controller);
+    await refused(store.write([child('Site', blog)], controller), 'Conflict', /belongs to app\/wiki/);
     await put(store, { verb: 'create', document: manifest('Note', 's', {}) });
-    await refused(store.write([child('Note', 'u1')], controller), 'Conflict', /was not made for app\/wiki/);
+    await refused(store.write([child('Note', wiki)], controller), 'Conflict', /was not made for app\/wiki/);
+  }),
+);
+
+test(
+  'nothing is made for a document that is gone, nor for its namesake',
+  withStore(async (store) => {
+    const gone = await owner(store, 'wiki');
+    const reference = { kind: 'App', name: 'wiki' };
+    const child: Write = {
+      verb: 'applyChild',
+      document: manifest('Site', 's', {}, { ownerReferences: [gone] }),
+    };
+    await store.write([{ verb: 'delete', reference }], person);
+    await put(store, child, controller);
+    await store.write([{ verb: 'delete', reference: { kind: 'Site', name: 's' } }], controller);
+    const remove: Write = { verb: 'finalizers', reference, uid: gone.uid, remove: ['holdfast.dev/app'] };
+    await store.write([remove], controller);
+    const words = /site\/s is not made: app\/wiki, which it would be for, is gone/;
+    await refused(store.write([child], controller), 'NotFound', words);
+    await owner(store, 'wiki');
+    await refused(store.write([child], controller), 'NotFound', words);
   }),
 );
 
 test(
   'people are told whose child it is that they cannot write',
   withStore(async (store) => {
-    const document = manifest('Site', 's', {}, { ownerReferences: [owner('wiki', 'u1')] });
+    const document = manifest('Site', 's', {}, { ownerReferences: [await owner(store, 'wiki')] });
     await put(store, { verb: 'applyChild', document }, controller);
     await refused(
       store.write([{ verb: 'delete', reference: { kind: 'Site', name: 's' } }], person),
@@ -320,8 +344,8 @@ test(
   'what others use is not deleted by people; they are named, and reconcilers may',
   withStore(async (store) => {
     await put(store, { verb: 'create', document: manifest('Server', 'pg') });
-    const owner = { apiVersion: 'holdfast.dev/v1', kind: 'App', name: 'wiki', uid: 'u', controller: true };
-    const use = manifest('Use', 'wiki-pg', { server: 'pg' }, { ownerReferences: [owner] });
+    const ownerReferences = [await owner(store, 'wiki')];
+    const use = manifest('Use', 'wiki-pg', { server: 'pg' }, { ownerReferences });
     await put(store, { verb: 'applyChild', document: use }, controller);
     await put(store, { verb: 'applyChild', document: manifest('Use', 'x', { server: 'other' }) }, controller);
     const reference = { kind: 'Server', name: 'pg' };

@@ -246,7 +246,7 @@ function problems(sim: Simulation): string[] {
   const { inode, birth } = manifests.folder;
   if (
     ready?.reason === 'FolderReplaced' &&
-    !(source?.status as Listed).folder?.endsWith(`:${inode}:${birth}`)
+    !(source?.status as Listed | undefined)?.folder?.endsWith(`:${inode}:${birth}`)
   )
     return [];
   if (ready?.reason !== reason)
