@@ -1,4 +1,5 @@
 /** Looks at the account in its server. All Bindings of a server that look at the same time ask one question. */
+import { ReconcileError } from '../../controller/engine/contract.ts';
 import type { Account } from '../drivers/database/index.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { Reading } from '../world.ts';
@@ -14,6 +15,7 @@ export interface BindingHave {
 }
 
 export async function observeBinding(want: BindingWant, world: Reading): Promise<BindingHave> {
+  if (want.unclosable) throw new ReconcileError('waiting', want.unclosable.reason, want.unclosable.message);
   return { ...(await observeAccount(want, world)), left: await observeLeft(want, world) };
 }
 

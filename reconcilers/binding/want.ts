@@ -50,6 +50,8 @@ export interface BindingWant {
   server?: DatabaseServer;
   blocked?: Obstacle;
   waiting?: Obstacle;
+  /** Deleted, and a server that may have its account cannot be asked just now: nothing is given up before. */
+  unclosable?: Obstacle;
   cause: () => string;
   deleting: boolean;
   deleteData: boolean;
@@ -87,6 +89,7 @@ export function bindingWant(name: string, view: View): BindingWant | undefined {
     ...(newAddon ? { newAddon } : {}),
     ...(server ? { server } : {}),
     ...obstacles,
+    ...unclosableOf(document, view),
     cause: () => view.causeOf(document),
     deleting: deletionTimestamp !== undefined,
     deleteData: annotations?.[ANNOTATION.deleteData] === 'true',
@@ -177,6 +180,22 @@ function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
     found.set(`${one.addon} ${one.account}`, { ...one, ...(server ? { server } : {}) });
   }
   return [...found.values()];
+}
+
+function unclosableOf(document: BindingDocument, view: View): Pick<BindingWant, 'unclosable'> {
+  const { spec, status, metadata } = document;
+  if (!metadata.deletionTimestamp || spec.type === 'redis') return {};
+  const names = [spec.addon, ...(status?.previous ?? []).map((one) => one.addon)];
+  const found = names.find((name) => {
+    const addon = view.get('Addon', name);
+    const { address } = (addon?.status ?? {}) as AddonStatus;
+    const isThere = addon?.spec['type'] === spec.type && !addon.metadata.deletionTimestamp;
+    // Without an address there never was a server.
+    return isThere && address !== undefined && !serverOf(spec.type, addon, view);
+  });
+  if (found === undefined) return {};
+  const message = `addon/${found} has no password just now, so that its account cannot be closed yet`;
+  return { unclosable: { reason: 'AddonNotReady', message } };
 }
 
 function serverOf(type: ServerType, addon: Document, view: View): DatabaseServer | undefined {

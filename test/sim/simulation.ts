@@ -77,6 +77,8 @@ export class Simulation implements Gate {
   commits = 0;
   /** Calls that write. */
   writes = 0;
+  /** Of documents, but for old events that go. */
+  changes = 0;
   /** Writes of people that wait for their answer. */
   waiting = 0;
   /** Crashes at the n-th point from now. */
@@ -352,6 +354,7 @@ export class Simulation implements Gate {
     const { type, document } = change;
     this.memory.changed(change);
     const { kind, metadata } = document;
+    if (kind !== 'Event' || type !== 'DELETED') this.changes += 1;
     const ready = document.status?.conditions?.find((entry) => entry.type === 'Ready');
     const state = ready ? ` Ready=${ready.status} ${ready.reason}` : '';
     this.trace.say(

@@ -116,7 +116,7 @@ function deserves(
     return { reasons: ['CrashLooping', 'RolloutFailed', 'Starting', 'Unhealthy', 'Progressing', 'Serving'] };
   }
   if (app.httpPort !== LISTENS_ON || (image?.status ?? 200) >= 400)
-    return { ready: false, reasons: ['Unhealthy', 'Starting'] };
+    return { ready: false, reasons: ['Unhealthy', 'Starting', 'RolloutFailed'] };
   if (port === 'now and then') return { reasons: ['PortInUse', 'Serving', 'SiteNotReady'] };
   // A site that is suspended with its App, or waits with it, keeps its name.
   if (isHostHeld(sim, app, document)) return { reasons: ['SiteNotReady', 'Serving'] };
@@ -166,13 +166,15 @@ const HOLDING: ReadonlySet<string> = new Set(['running', 'paused', 'restarting']
 
 function isHostHeld(
   { store }: Simulation,
-  { location, domain }: EffectiveApp,
+  { location, domain, aliases }: EffectiveApp,
   { metadata }: Document,
 ): boolean {
-  const host = fqdn(location, domain);
+  const hosts = [fqdn(location, domain), ...aliases];
   const sites = store?.list('Site').items ?? [];
   return sites.some(
-    (site) => site.metadata.name !== metadata.name && (site.spec['hosts'] as string[]).includes(host),
+    (site) =>
+      site.metadata.name !== metadata.name &&
+      (site.spec['hosts'] as string[]).some((host) => hosts.includes(host)),
   );
 }
 
