@@ -73,15 +73,23 @@ export async function find(
 
 export async function start(container: ContainerSummary, { docker }: Writing): Promise<void> {
   try {
-    const wanted = restartPolicyOf(container.labels[LABEL.kind]);
-    // One that never ran has the policy that it was made with. Setting what is set would be an event, which wakes what has just failed.
-    const found =
-      container.state === 'created' ? wanted : (await docker.container(container.id))?.settings.restartPolicy;
-    if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);
+    // One that never ran has the policy that it was made with.
+    if (container.state !== 'created')
+      await ensureRestartPolicy(container.id, restartPolicyOf(container.labels[LABEL.kind]), docker);
     await docker.start(container.id);
   } catch (error) {
     throw startFailure(error);
   }
+}
+
+/** Setting what is set would be an event, which wakes what has just failed. */
+async function ensureRestartPolicy(
+  id: string,
+  wanted: ReturnType<typeof restartPolicyOf>,
+  docker: Writing['docker'],
+): Promise<void> {
+  const found = (await docker.container(id))?.settings.restartPolicy;
+  if (found !== wanted) await docker.setRestartPolicy(id, wanted);
 }
 
 function startFailure(error: unknown): unknown {
@@ -120,7 +128,7 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
   await work.check?.(next, up);
   // One that ended by itself, too: Docker would bring it back beside the new one if it started anew just then.
   for (const { id } of others.filter(({ state }) => state === 'exited'))
-    await world.docker.setRestartPolicy(id, 'no');
+    await ensureRestartPolicy(id, 'no', world.docker);
   for (const { id } of up) await stop(id, world, work.stopSeconds);
   try {
     await start(next, world);
