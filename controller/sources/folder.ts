@@ -17,18 +17,19 @@ export type FolderVerdict =
   /** Another one, and nothing in it says that it is meant to be the same. */
   | 'foreign';
 
-/** `known` are paths that the inventory has documents for. */
+/** `known` are paths that the inventory has documents for; `failed` are others, of files that may name some and could not be applied. */
 export function judgeFolder(
   before: string | undefined,
   now: FolderIdentity,
-  known: readonly string[],
+  { known, failed }: { known: readonly string[]; failed: readonly string[] },
   present: ReadonlySet<string>,
 ): FolderVerdict {
-  const missing = known.filter((path) => !present.has(path));
-  if (before === undefined || missing.length === 0) return 'same';
+  const isMissing = (path: string) => !present.has(path);
+  const missing = known.filter(isMissing);
+  if (before === undefined || (missing.length === 0 && !failed.some(isMissing))) return 'same';
   const [device, inode, birth] = before.split(':');
   // Device numbers may be dealt anew at boot; inode and birth stay with the folder.
   if (inode === now.inode && birth === now.birth) return 'same';
-  if (device !== now.device || missing.length === known.length) return 'foreign';
+  if (missing.length > 0 && (device !== now.device || missing.length === known.length)) return 'foreign';
   return 'renewed';
 }

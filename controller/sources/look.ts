@@ -87,6 +87,7 @@ export class Inventory {
     }
     const readings = await this.#readChanged(scan, moving, full);
     const { entries, dropped, failed } = await this.#apply(readings, scan);
+    if (verdict === 'renewed') this.#keepFailed(entries, scan);
     const held = heldBy(scan, moving, verdict);
     await this.#prune(dropped, entries, failed, held);
     this.#accept(scan, moving, entries);
@@ -134,17 +135,26 @@ export class Inventory {
 
   #judge(scan: There): FolderVerdict {
     const { store, clock } = this.#options;
-    const alive = [...this.#entries.values()].filter((entry) =>
-      entry.documents?.some(({ kind, name }) => store.get(kind, name) !== undefined),
-    );
-    const known = alive.map((entry) => entry.path);
-    const verdict = judgeFolder(this.#folder, scan.folder, known, new Set(scan.files.keys()));
+    const entries = [...this.#entries.values()];
+    const isAlive = ({ documents = [] }: FileEntry) =>
+      documents.some(({ kind, name }) => store.get(kind, name) !== undefined);
+    const known = entries.filter(isAlive).map(({ path }) => path);
+    const failed = entries
+      .filter((entry) => entry.state === 'failed' && !isAlive(entry))
+      .map(({ path }) => path);
+    const verdict = judgeFolder(this.#folder, scan.folder, { known, failed }, new Set(scan.files.keys()));
     if (verdict !== 'renewed') {
       this.#renewedAt = undefined;
       return verdict;
     }
     this.#renewedAt ??= clock.monotonic();
     return clock.monotonic() - this.#renewedAt >= this.#times.renewed ? 'same' : 'renewed';
+  }
+
+  /** What was in a folder that is made anew, and could not be applied, is waited for as well. */
+  #keepFailed(entries: Map<string, FileEntry>, { files }: There): void {
+    for (const entry of this.#entries.values())
+      if (entry.state === 'failed' && !files.has(entry.path)) entries.set(entry.path, entry);
   }
 
   /** The files that are new, changed, failed before, or whose documents are not what they were. */

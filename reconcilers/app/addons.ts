@@ -2,12 +2,14 @@
  * What an App needs of addons, from documents alone: the Bindings that it is to have, what their accounts bring to its container, and
  * what it waits for. Pure; part of want.ts.
  */
+
 import type { View } from '../../controller/engine/contract.ts';
 import { ADDONS, serverVariables } from '../../resources/addons.ts';
 import { type Binding, bindingName, bindingSecretName } from '../../resources/binding.ts';
 import { credentialDigest } from '../../resources/credential.ts';
-import { API_VERSION, condition, type Document, type Manifest } from '../../resources/document.ts';
+import { API_VERSION, condition, type Document, type Json, type Manifest } from '../../resources/document.ts';
 import type { EffectiveApp, ServerChoice } from '../../resources/effective.ts';
+import { changedFields } from '../container/canonical.ts';
 import { PASSWORD_KEY, secretValue } from '../secret-value.ts';
 import type { Obstacle } from './want.ts';
 
@@ -15,6 +17,8 @@ export interface WantedBinding {
   manifest: Manifest;
   found?: Document;
 }
+
+type Spec = Readonly<Record<string, Json>>;
 
 export interface AddonsWant {
   bindings: WantedBinding[];
@@ -77,6 +81,9 @@ function obstacleOf({ manifest, found }: WantedBinding, view: View): Obstacle | 
   });
   if (!found) return notReady('it is about to be made');
   if (found.metadata.deletionTimestamp) return notReady('the one before is still being removed');
+  // What it says is of another account.
+  if (changedFields(found.spec as Spec, manifest.spec as Spec).length > 0)
+    return notReady('it is about to be changed');
   const ready = condition(found, 'Ready');
   if (ready?.observedGeneration !== found.metadata.generation) return notReady('it was not looked at yet');
   if (ready.status !== 'True') {

@@ -15,7 +15,7 @@
 import type { Because, Step } from '../../controller/engine/contract.ts';
 import { ANNOTATION, API_VERSION, type Json, type Manifest } from '../../resources/document.ts';
 import { inSubnet, type Network } from '../container/address.ts';
-import { sameJson } from '../container/canonical.ts';
+import { changedFields } from '../container/canonical.ts';
 import { wasAsWanted } from '../container/converged.ts';
 import {
   canonicalSettings,
@@ -92,7 +92,7 @@ function portInUse(want: AppWant, have: AppHave): Obstacle | undefined {
 /** This very container was tried, did not come up, and the one before serves: not tried again by itself. */
 function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const rollout = want.document.status?.rollout;
-  if (rollout?.state !== 'failed' || !have.inputs) return undefined;
+  if (rollout?.state !== 'failed' || !have.inputs || want.app.state === 'stopped') return undefined;
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;
@@ -207,8 +207,7 @@ function applySite(want: AppWant, have: AppHave): AppStep | undefined {
   const child = wantedSite(want, have);
   const found = (want.site?.spec ?? {}) as Record<string, Json>;
   const wanted = child.spec as Record<string, Json>;
-  const named = new Set([...Object.keys(wanted), ...Object.keys(found)]);
-  const fields = [...named].filter((field) => field !== 'suspend' && !sameJson(found[field], wanted[field]));
+  const fields = changedFields(found, wanted);
   if (want.site && fields.length === 0) return undefined;
   const reasons = want.site
     ? fields.flatMap((field) =>
@@ -232,9 +231,7 @@ function applyRecords(want: AppWant): AppStep[] {
     const found = want.names.children.find(({ metadata }) => metadata.name === record.metadata.name);
     const wanted = record.spec as Record<string, Json>;
     const present = found?.spec as Record<string, Json> | undefined;
-    const fields = Object.keys({ ...present, ...wanted }).filter(
-      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
-    );
+    const fields = changedFields(present, wanted);
     if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
     const { name } = record.metadata;
     const label = `${String(wanted['type'])} ${String(wanted['name'])}`;
@@ -319,9 +316,7 @@ function applyBindings(want: AppWant): AppStep[] {
   return want.addons.bindings.flatMap(({ manifest, found }) => {
     const wanted = manifest.spec as Record<string, Json>;
     const present = found?.spec as Record<string, Json> | undefined;
-    const fields = Object.keys({ ...present, ...wanted }).filter(
-      (field) => field !== 'suspend' && !sameJson(present?.[field], wanted[field]),
-    );
+    const fields = changedFields(present, wanted);
     if (found?.metadata.deletionTimestamp || (found && fields.length === 0)) return [];
     const { name } = manifest.metadata;
     const reasons = found
@@ -506,7 +501,7 @@ export function askedFor(want: AppWant, have: AppHave): string {
 }
 
 /** What documents and Docker decide. A difference in any of these is never Holdfast's own doing. */
-const SETTLED = /^(env\.|reads\.|image$|address$|network$|command$|dns$)/;
+const SETTLED = /^(env\.|reads\.|hosts\.|image$|address$|network$|command$|dns$)/;
 
 /** It serves, and another one is wanted only because Holdfast or the machine is another than when it was made. */
 function isUnasked(

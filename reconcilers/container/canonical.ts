@@ -11,3 +11,12 @@ export function canonicalJson(value: unknown): string {
 export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }
+
+type Spec = Readonly<Record<string, Json>>;
+
+/** Fields in which a child's spec is not what its owner wants. Whether it is suspended is for people. */
+export function changedFields(found: Spec | undefined, wanted: Spec): string[] {
+  return Object.keys({ ...wanted, ...found }).filter(
+    (field) => field !== 'suspend' && !sameJson(found?.[field], wanted[field]),
+  );
+}

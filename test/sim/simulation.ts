@@ -10,7 +10,7 @@ import type { Log } from '../../controller/log.ts';
 import { openStore } from '../../controller/store/open-store.ts';
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Author, Change, Write, WriteResult } from '../../controller/store/types.ts';
-import type { Manifest } from '../../resources/document.ts';
+import type { Document, Manifest } from '../../resources/document.ts';
 import { kinds } from '../../resources/registry.ts';
 import { validate } from '../../resources/validation.ts';
 import { VirtualClock } from '../support/clock.ts';
@@ -77,7 +77,7 @@ export class Simulation implements Gate {
   commits = 0;
   /** Calls that write. */
   writes = 0;
-  /** Of documents, but for old events that go. */
+  /** Of documents, but for old events that go, and details of a container that nobody had asked for before. */
   changes = 0;
   /** Writes of people that wait for their answer. */
   waiting = 0;
@@ -354,7 +354,8 @@ export class Simulation implements Gate {
     const { type, document } = change;
     this.memory.changed(change);
     const { kind, metadata } = document;
-    if (kind !== 'Event' || type !== 'DELETED') this.changes += 1;
+    const isOld = kind === 'Event' && type === 'DELETED';
+    if (!isOld && !onlyKnowsMore(this.memory.previous, document)) this.changes += 1;
     const ready = document.status?.conditions?.find((entry) => entry.type === 'Ready');
     const state = ready ? ` Ready=${ready.status} ${ready.reason}` : '';
     this.trace.say(
@@ -400,6 +401,22 @@ export class Simulation implements Gate {
 function copyFolder(from: string, to: string): void {
   mkdirSync(to);
   for (const name of readdirSync(from)) copyFileSync(join(from, name), join(to, name));
+}
+
+/** The details of a container are looked at when there is a reason, so that they may come later than the rest. */
+function onlyKnowsMore(before: Document | undefined, { status, metadata }: Document): boolean {
+  const [known, now] = [before?.status, status].map((one) => {
+    const { observedAt: _at, container, ...rest } = (one ?? {}) as Record<string, unknown>;
+    const { id, name, state } = (container ?? {}) as Record<string, unknown>;
+    return JSON.stringify([rest, id, name, state]);
+  });
+  const had = (before?.status as { container?: object } | undefined)?.container;
+  return (
+    had !== undefined &&
+    !('startedAt' in had) &&
+    known === now &&
+    before?.metadata.generation === metadata.generation
+  );
 }
 
 /** Everything that waits for nothing but the processor is done when this answers. */

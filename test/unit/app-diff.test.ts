@@ -150,6 +150,17 @@ const rows: Row[] = [
     because: ['site.state', 'spec.state'],
   },
   {
+    name: 'stopped stops the container also after a failed rollout',
+    want: {
+      generation: 2,
+      spec: { state: 'stopped' },
+      want: { site: makeDocument('Site', 'hello', stoppedSite()) },
+      status: { rollout: { state: 'failed', hash: hashOfWanted(), at: '2026-01-01T00:00:00.000Z' } },
+    },
+    have: (have) => ({ ...have, containers: [makeContainer(have, { hash: 'before' })] }),
+    steps: ['StopContainer'],
+  },
+  {
     name: 'stopped and standing still is nothing to do',
     want: { spec: { state: 'stopped' }, want: { site: makeDocument('Site', 'hello', stoppedSite()) } },
     have: (have) => ({ ...have, containers: [makeContainer(have, { state: 'exited' })] }),

@@ -134,7 +134,13 @@ for (const { name, text, found } of mentions) {
 }
 
 const now = { device: '1', inode: '10', birth: '100' };
-const folders: { name: string; before: string | undefined; present: string[]; verdict: string }[] = [
+const folders: {
+  name: string;
+  before: string | undefined;
+  failed?: string[];
+  present: string[];
+  verdict: string;
+}[] = [
   { name: 'the first look', before: undefined, present: [], verdict: 'same' },
   { name: 'the same folder, files removed', before: '1:10:100', present: [], verdict: 'same' },
   { name: 'a device number dealt anew at boot', before: '7:10:100', present: ['a'], verdict: 'same' },
@@ -148,11 +154,18 @@ const folders: { name: string; before: string | undefined; present: string[]; ve
     verdict: 'renewed',
   },
   { name: 'another folder on the device, empty', before: '1:11:90', present: [], verdict: 'foreign' },
+  {
+    name: 'another folder on the device without one that could not be applied',
+    before: '1:11:90',
+    failed: ['c'],
+    present: ['a', 'b'],
+    verdict: 'renewed',
+  },
   { name: 'an inode number used again', before: '1:10:90', present: [], verdict: 'foreign' },
 ];
-for (const { name, before, present, verdict } of folders) {
+for (const { name, before, failed = [], present, verdict } of folders) {
   test(`${name} is ${verdict}`, () => {
-    assert.is(judgeFolder(before, now, ['a', 'b'], new Set(present)), verdict);
+    assert.is(judgeFolder(before, now, { known: ['a', 'b'], failed }, new Set(present)), verdict);
   });
 }
 
