@@ -15,7 +15,9 @@ export const command: VerbDefinition = {
     for (const reference of parseReferences(args)) {
       const name = referenceText(reference);
       const { cancelled, operation } = await context.client.cancel(reference);
-      const what = operation?.step === undefined ? 'looking' : `${operation.step} on ${operation.target}`;
+      const isRetry = operation?.state === 'Retrying';
+      const idle = isRetry ? 'its next try' : 'looking';
+      const what = operation?.step === undefined ? idle : `${operation.step} on ${operation.target}`;
       if (cancelled) context.stdout.write(`${name} cancelled (${what})\n`);
       else context.stderr.write(`nothing runs for ${name}\n`);
     }

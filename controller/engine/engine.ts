@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Change, Store } from '../store/types.ts';
 import type { AnyReconciler, Failure, RunningOperation } from './contract.ts';
 import { EventRecorder } from './events.ts';
-import { type HoldOptions, Holds } from './holds.ts';
+import { cancelledBy, type HoldOptions, Holds } from './holds.ts';
 import { allKeys } from './keys.ts';
 import type { EngineLog } from './log.ts';
 import { LoopBreaker } from './loops.ts';
@@ -186,16 +186,26 @@ export class Engine<Reading, Writing> {
     return { kind: document.kind, key, id: idOf(document.kind, key) };
   }
 
-  /** What runs for it ends, and that step is not done until it is asked for. Answers what was ended. */
-  cancelStep({ kind, key }: Target, by: string): RunningOperation | undefined {
-    const running = this.#loop(kind)?.running.get(key)?.running;
-    if (!running) return undefined;
+  /** What runs for it, or waits for its next try, ends, and that step is not done until it is asked for. Answers what was ended. */
+  cancelStep({ kind, key, id }: Target, by: string): RunningOperation | undefined {
+    const loop = this.#loop(kind);
+    const running = loop?.running.get(key)?.running;
+    if (!running) {
+      const retrying = this.operations().find(
+        (one) => one.kind === kind && one.key === key && one.state === 'Retrying',
+      );
+      if (!retrying) return undefined;
+      this.#holds.giveUp(id, by);
+      loop?.queue.forget(key);
+      loop?.queue.add(key);
+      return retrying;
+    }
     const operation = runningOperation(kind, key, running);
-    const what = operation.step === undefined ? 'looking' : `${operation.step} on ${operation.target}`;
+    const { step: type, target = '' } = operation;
     this.cancel(
       kind,
       key,
-      new CancelledError(`${what} was cancelled by ${by}; holdfast retry does it again`),
+      new CancelledError(cancelledBy(by, type === undefined ? undefined : { type, target })),
     );
     return operation;
   }

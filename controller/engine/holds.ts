@@ -37,6 +37,8 @@ const UNASKED = /^(drift|an upgrade of Holdfast|a change of this machine)/;
 export class Holds {
   readonly #window: NonNullable<HoldOptions['window']>;
   readonly #cancelled = new Map<string, { signature: string; failure: Failure }>();
+  /** Whose next try is not to be made, and who said so. */
+  readonly #givenUp = new Map<string, string>();
   readonly #waiting = new Map<string, Held>();
 
   constructor({ window }: HoldOptions) {
@@ -58,8 +60,20 @@ export class Holds {
     this.#cancelled.set(id, { signature, failure: { kind: 'terminal', reason, message, stopped } });
   }
 
+  /** What failed and waits for its next try is left alone from now on. */
+  giveUp(id: string, by: string): void {
+    this.#givenUp.set(id, by);
+  }
+
   /** The failure of a step among these that was cancelled and not asked for since. */
   cancellation(id: string, steps: readonly Step[]): Failure | undefined {
+    const [first] = steps;
+    const by = this.#givenUp.get(id);
+    if (by !== undefined && first) {
+      this.#givenUp.delete(id);
+      const message = cancelledBy(by, first);
+      return this.cancelled(id, { kind: 'terminal', reason: 'Cancelled', message, step: first });
+    }
     const found = this.#cancelled.get(id);
     if (!found) return undefined;
     if (steps.some((step) => signatureOf(step) === found.signature)) return found.failure;
@@ -81,13 +95,20 @@ export class Holds {
 
   settled(id: string): void {
     this.#waiting.delete(id);
-    this.#cancelled.delete(id);
+    this.forget(id);
   }
 
   /** Somebody changed what is wanted, or asks for another try. */
   forget(id: string): void {
     this.#cancelled.delete(id);
+    this.#givenUp.delete(id);
   }
+}
+
+/** Without a step: it was looking. */
+export function cancelledBy(by: string, step?: { type: string; target: string }): string {
+  const what = step ? `${step.type} on ${step.target}` : 'looking';
+  return `${what} was cancelled by ${by}; holdfast retry does it again`;
 }
 
 /** An approval is for what waited when it was given: what begins to wait later needs its own. */

@@ -23,6 +23,8 @@ import { until } from './until.ts';
 
 const COUNT = Number(process.env['MANY'] ?? 100);
 const RESYNC_SECONDS = 4;
+/** Of nginx, while so many come or go. Changes that come together are one reload; what takes a minute are some. */
+const MOST_RELOADS = Math.max(3, Math.ceil(COUNT / 50));
 const names = Array.from({ length: COUNT }, (_, index) => `app-${String(index + 1).padStart(3, '0')}`);
 const manifests = stream(names.map((name) => appManifest(name)));
 const log = '/root/recorded';
@@ -85,7 +87,7 @@ test.after(async () => {
   await host?.remove();
 });
 
-test('a hundred Apps of one apply are Ready, with three reloads at most', async () => {
+test('a hundred Apps of one apply are Ready, with a few reloads', async () => {
   const before = { generation: await generation(), lines: (await recorded()).length };
   const began = performance.now();
   succeeded(await host.holdfast(['apply', '-f', '-'], { input: manifests }));
@@ -105,9 +107,9 @@ test('a hundred Apps of one apply are Ready, with three reloads at most', async 
   );
   // The ratio depends on what else the machine does; the number of calls behind it does not.
   assert.ok(calls(lines).length <= 6 * COUNT, `${calls(lines).length} calls`);
-  assert.ok(reloads(lines) <= 3, `${reloads(lines)} reloads`);
+  assert.ok(reloads(lines) <= MOST_RELOADS, `${reloads(lines)} reloads`);
   const published = (await generation()) - before.generation;
-  assert.ok(published <= 3, `${published} generations were published`);
+  assert.ok(published <= MOST_RELOADS, `${published} generations were published`);
 });
 
 test('each of them answers over HTTPS', async () => {
@@ -169,7 +171,7 @@ test('a resync of the healthy hundred makes two Docker calls at most', async () 
   }
 });
 
-test('one delete of them all leaves nothing, with three reloads at most', async () => {
+test('one delete of them all leaves nothing, with a few reloads', async () => {
   assert.ok((await apps(host)).every(isReady));
   const before = { generation: await generation(), lines: (await recorded()).length };
   const began = performance.now();
@@ -184,7 +186,7 @@ test('one delete of them all leaves nothing, with three reloads at most', async 
   assert.is(await host.sh('ls /var/lib/holdfast/nginx/current/sites 2>/dev/null || true'), '');
   assert.is((await host.holdfast(['get', 'sites', '-o', 'name'])).stdout, '');
   const lines = await recorded(before.lines);
-  assert.ok(reloads(lines) <= 3, `${reloads(lines)} reloads`);
+  assert.ok(reloads(lines) <= MOST_RELOADS, `${reloads(lines)} reloads`);
   assert.ok((await generation()) - before.generation <= 3);
 });
 

@@ -187,6 +187,27 @@ test('retry ends what hangs and begins anew', async ({ toys }) => {
   assert.not.ok(toys.events('a').includes('Failed'));
 });
 
+test('what waits for its next try is cancelled, and left alone until somebody asks', async ({ toys }) => {
+  toys.world.failures.set('a', new Error('no brush'));
+  await toys.apply('a', { color: 'red' });
+  await toys.settle();
+  assert.is(toys.engine.cancelStep(target(toys), 'root through cli')?.state, 'Retrying');
+  await toys.settle();
+  assert.is(toys.ready('a').reason, 'Cancelled');
+  assert.match(toys.ready('a').message, /^PaintBox on .* was cancelled by root through cli/);
+  assert.equal(toys.engine.operations(), []);
+  toys.world.failures.clear();
+  const { length } = toys.world.calls;
+  await toys.pass(1_300_000);
+  assert.is(toys.world.calls.length, length);
+  await toys.restart();
+  await toys.pass(10_000);
+  assert.is(toys.world.calls.length, length, 'also by a controller that is started anew');
+  toys.engine.retry(target(toys), toys.thing('a') as Document, 'root through cli');
+  await toys.settle();
+  assert.is(toys.ready('a').status, 'True');
+});
+
 test('nothing runs: there is nothing to cancel', async ({ toys }) => {
   await painted(toys);
   assert.is(toys.engine.cancelStep(target(toys), 'root'), undefined);
