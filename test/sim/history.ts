@@ -47,13 +47,15 @@ export const CALM_SECONDS = 40;
 /** Disturbances at least. */
 const LENGTH = 50;
 
-export function historyOf(seed: number): History {
+/** `theme`: only histories of it are wanted. */
+export function historyOf(seed: number, theme?: string): History {
   const random = seeded(seed);
   const calm = random.next() < 0.08;
   const apps = random.pick([1, 1, 1, 2, 2, 2, 3, 4]);
   const rates = calm ? NO_FAULTS : anyRates(random);
   // Per seed some things never happen and others all the time.
-  const themes = anyThemes(random);
+  const drawn = anyThemes(random);
+  const themes = theme === undefined ? drawn : new Set([theme]);
   const possible = disturbancesOf(themes).filter(({ announced = true }) => !calm || announced);
   const chosen = possible
     .map((disturbance) => ({ disturbance, weight: disturbance.weight * random.pick(STRENGTHS) }))

@@ -5,10 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { exhaust, SMALL_HISTORIES, smallHistory } from './exhaustive.ts';
 import { type History, historyOf } from './history.ts';
 import { runMutations } from './mutations/run.ts';
+import { THEMES } from './parts/index.ts';
 import { makePlace } from './place.ts';
 import { runSeeds } from './pool.ts';
 import { runHistory, type Verdict } from './run.ts';
@@ -24,6 +25,7 @@ interface Options {
   exhaustive?: boolean;
   mutations?: boolean;
   only?: string;
+  theme?: string;
 }
 
 const number = (text: string): number => {
@@ -43,6 +45,7 @@ const program = new Command('sim')
   .option('--no-shrink', 'do not cut down what fails')
   .option('--exhaustive', 'small histories, with a crash at every single point of each')
   .option('--mutations', 'put one deliberate bug after another into a copy, and see that each is caught')
+  .addOption(new Option('--theme <name>', 'only histories of it').choices(THEMES))
   .option('--only <words>', 'only mutations with these words');
 
 const options = program.parse().opts<Options>();
@@ -51,7 +54,8 @@ process.exitCode = await main(options);
 async function main({ seed, runs, minutes, exhaustive, mutations, only }: Options): Promise<number> {
   if (mutations) return runMutations(only === undefined ? {} : { only });
   if (exhaustive) return tryEveryPoint(seed ?? 1);
-  if (seed !== undefined && runs === undefined && minutes === undefined) return replay(historyOf(seed));
+  if (seed !== undefined && runs === undefined && minutes === undefined)
+    return replay(historyOf(seed, options.theme));
   return many(
     seed ?? Math.floor(Math.random() * 1e9),
     runs ?? (minutes === undefined ? 100 : Number.POSITIVE_INFINITY),
@@ -83,6 +87,7 @@ async function many(first: number, runs: number, minutes: number | undefined): P
   const until = minutes === undefined ? Number.POSITIVE_INFINITY : began + minutes * 60_000;
   await runSeeds({
     seeds,
+    theme: options.theme,
     isOver: () => performance.now() > until || results.filter(({ broken }) => broken).length >= 20,
     onResult(result) {
       results.push(result);
@@ -98,7 +103,7 @@ async function many(first: number, runs: number, minutes: number | undefined): P
   console.log(summary(results, seconds));
   const [worst] = failed.sort((a, b) => a.seed - b.seed);
   if (!worst) return 0;
-  await replay(historyOf(worst.seed));
+  await replay(historyOf(worst.seed, options.theme));
   return 1;
 }
 
@@ -116,7 +121,8 @@ function summary(results: readonly Result[], seconds: number): string {
 async function tell(verdict: Verdict, folder: string): Promise<void> {
   const { history, broken } = verdict;
   console.log(`seed ${history.seed} breaks: ${broken?.invariant}\n  ${broken?.message}`);
-  console.log(`again: npm run sim -- --seed ${history.seed}`);
+  const theme = options.theme === undefined ? '' : ` --theme ${options.theme}`;
+  console.log(`again: npm run sim -- --seed ${history.seed}${theme}`);
   let shown = verdict;
   if (options.shrink) {
     const { verdict: small, runs } = await shrink(verdict, { folder });

@@ -2,9 +2,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MUTATIONS } from './mutations/list.ts';
-import { tryMutations } from './mutations/run.ts';
+import { mutated, ROOT, tryMutations } from './mutations/run.ts';
 
 const test = suite('mutations');
+
+test('every bug can be put in: its text is in its file', () => {
+  for (const mutation of MUTATIONS) mutated(mutation, ROOT);
+  assert.is(new Set(MUTATIONS.map(({ name }) => name)).size, MUTATIONS.length, 'each has a name of its own');
+});
 
 test('some bugs, put into a copy one at a time, are noticed by the first histories', async () => {
   const lines: string[] = [];

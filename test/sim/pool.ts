@@ -16,6 +16,8 @@ export interface PoolOptions {
   processes?: number;
   /** The worker of another copy of the project. */
   worker?: string;
+  /** Only histories of it. */
+  theme?: string | undefined;
 }
 
 /** Answers when every seed that was begun has ended. Rejects when a process ends by itself. */
@@ -23,7 +25,9 @@ export async function runSeeds(options: PoolOptions): Promise<void> {
   const count = options.processes ?? availableParallelism();
   const worker = options.worker ?? OWN_WORKER;
   const program = await bundle(worker);
-  await Promise.all(Array.from({ length: count }, () => lane(startWorker(program, worker), options)));
+  await Promise.all(
+    Array.from({ length: count }, () => lane(startWorker(program, worker, options.theme), options)),
+  );
 }
 
 /** The worker as one piece of plain JavaScript: it starts many times quicker than through a loader, and runs a little quicker. */
@@ -68,11 +72,12 @@ function lane(child: ChildProcess, { seeds, onResult, isOver }: PoolOptions): Pr
 const OWN_WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 /** It is given the program, so that no file is left of it, and looks for packages and schemas from the folder of its source. */
-function startWorker(program: string, worker: string): ChildProcess {
+function startWorker(program: string, worker: string, theme: string | undefined): ChildProcess {
   // Most objects of a history live as long as it does: room for them makes the collector's work small.
   const options = ['--max-semi-space-size=64', '--no-warnings', '--input-type=module'];
   const child = spawn(process.execPath, options, {
     cwd: dirname(worker),
+    env: { ...process.env, ...(theme === undefined ? {} : { HOLDFAST_SIM_THEME: theme }) },
     stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
   });
   child.stdin?.on('error', () => {}).end(program);

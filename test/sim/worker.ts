@@ -26,7 +26,7 @@ process.on('message', (seed: number) => {
 process.once('disconnect', () => process.exit(0));
 
 async function one(seed: number): Promise<Result> {
-  const history = historyOf(seed);
+  const history = historyOf(seed, process.env['HOLDFAST_SIM_THEME']);
   const before = process.cpuUsage();
   const {
     trace: _text,

@@ -10,6 +10,8 @@ export interface Mutation {
   /** Must be in the file exactly once. */
   find: string;
   replace: string;
+  /** Of the kinds that it concerns: it is looked for in histories of that theme only. */
+  theme?: string;
   /** The first histories notice it: tried at each run of the tests, and the others by `npm run sim -- --mutations`. */
   quick?: true;
 }
@@ -153,12 +155,6 @@ const RECONCILERS: readonly Mutation[] = [
     file: 'reconcilers/container/work.ts',
     find: "  await docker.setRestartPolicy(id, 'no');\n  await docker.stop(id, seconds);",
     replace: "  await docker.setRestartPolicy(id, 'no');\n  void docker.stop(id, seconds);",
-  },
-  {
-    name: 'a start forgets the restart policy',
-    file: 'reconcilers/container/work.ts',
-    find: 'if (found !== wanted) await docker.setRestartPolicy(container.id, wanted);',
-    replace: '',
   },
   {
     name: 'data is removed without being asked',
@@ -339,12 +335,6 @@ const CERTIFICATES: readonly Mutation[] = [
     replace: "!metadata.deletionTimestamp && needed.has(String(spec['name'])))",
   },
   {
-    name: 'an authority that limits is asked again at once',
-    file: 'reconcilers/certificate/diff.ts',
-    find: 'if (isHeld(want, have.now)) return [];',
-    replace: '',
-  },
-  {
     name: 'the certificate that is served is kept with the next key',
     file: 'reconcilers/certificate/kept.ts',
     find: "const [certificate, key, next] = [data['tls.crt'], data['tls.key'], data['next.key']];",
@@ -363,7 +353,7 @@ const SOURCES: readonly Mutation[] = [
   {
     name: 'a folder in the place of another counts as the same',
     file: 'controller/sources/folder.ts',
-    find: "if (device !== now.device || missing.length === known.length) return 'foreign';",
+    find: "if (missing.length > 0 && (device !== now.device || missing.length === known.length)) return 'foreign';",
     replace: '',
   },
   {
@@ -437,13 +427,16 @@ const CACHES: readonly Mutation[] = [
   },
 ];
 
+const of = (theme: string, mutations: readonly Mutation[]): Mutation[] =>
+  mutations.map((mutation) => ({ ...mutation, theme }));
+
 export const MUTATIONS: readonly Mutation[] = [
   ...ENGINE,
   ...STORE,
   ...RECONCILERS,
-  ...DATABASES,
-  ...NAMES,
-  ...CERTIFICATES,
-  ...SOURCES,
+  ...of('databases', DATABASES),
+  ...of('names', NAMES),
+  ...of('names', CERTIFICATES),
+  ...of('files', SOURCES),
   ...CACHES,
 ];

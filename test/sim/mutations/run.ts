@@ -11,7 +11,7 @@ import { runSeeds } from '../pool.ts';
 import type { Result } from '../worker.ts';
 import { MUTATIONS, type Mutation } from './list.ts';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const COPIED = [
   'controller',
   'reconcilers',
@@ -77,16 +77,17 @@ async function tryOne(mutation: Mutation, copy: string): Promise<Outcome> {
   mkdirSync(join(copy, 'test'), { recursive: true });
   for (const path of COPIED) cpSync(join(ROOT, path), join(copy, path), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  mutate(mutation, copy);
+  writeFileSync(join(copy, mutation.file), mutated(mutation, copy));
   const outcome: Outcome = { mutation, histories: 0 };
   const seeds = (function* () {
     for (let seed = 1; seed <= MOST_HISTORIES; seed += 1) yield seed;
   })();
   // A history that breaks without the bug, too, has not noticed it.
   while (!outcome.caught) {
-    const found = await firstBroken(join(copy, 'test/sim/worker.ts'), seeds, outcome);
+    const { theme } = mutation;
+    const found = await firstBroken(join(copy, 'test/sim/worker.ts'), theme, seeds, outcome);
     if (!found) break;
-    const own = await firstBroken(undefined, [found.seed][Symbol.iterator]());
+    const own = await firstBroken(undefined, theme, [found.seed][Symbol.iterator]());
     if (!own) outcome.caught = found;
   }
   return outcome;
@@ -94,6 +95,7 @@ async function tryOne(mutation: Mutation, copy: string): Promise<Outcome> {
 
 async function firstBroken(
   worker: string | undefined,
+  theme: string | undefined,
   seeds: Iterator<number>,
   count?: { histories: number },
 ): Promise<Result | undefined> {
@@ -101,6 +103,7 @@ async function firstBroken(
   await runSeeds({
     seeds,
     processes: 1,
+    theme,
     ...(worker === undefined ? {} : { worker }),
     isOver: () => found !== undefined,
     onResult(result) {
@@ -111,15 +114,14 @@ async function firstBroken(
   return found;
 }
 
-function mutate({ name, file, find, replace }: Mutation, copy: string): void {
-  const path = join(copy, file);
-  const text = readFileSync(path, 'utf8');
-  const pieces = text.split(find);
+/** Throws where the text of a bug is not in its file once. `folder`: of the project, or of a copy of it. */
+export function mutated({ name, file, find, replace }: Mutation, folder: string): string {
+  const pieces = readFileSync(join(folder, file), 'utf8').split(find);
   if (pieces.length !== 2) {
     const found = pieces.length === 1 ? 'is not in it' : `is in it ${pieces.length - 1} times`;
     throw new Error(
       `the bug "${name}" cannot be put into ${file}: its text ${found}; write it anew in test/sim/mutations/list.ts`,
     );
   }
-  writeFileSync(path, pieces.join(replace));
+  return pieces.join(replace);
 }

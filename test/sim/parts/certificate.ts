@@ -54,6 +54,16 @@ const servedStays: Invariant = {
   },
 };
 
+const pairsFit: Invariant = {
+  name: 'nginx is given no certificate with another key',
+  check({ world: { nginx } }, moment) {
+    if (moment.type !== 'done' || moment.call.method !== 'writeCertificate') return undefined;
+    const file = String(moment.call.args[0]);
+    const pair = file.startsWith('domain_') ? nginx.pems.get(file) : undefined;
+    return pair && !fits(pair) ? `the key of ${file} is another` : undefined;
+  },
+};
+
 const fileOf = (status: unknown) => (status as CertificateStatus | undefined)?.file;
 
 function certificates(documents: ReadonlyMap<string, Document>): Document[] {
@@ -106,7 +116,7 @@ export const certificatePart: Part = {
       },
     },
   ],
-  invariants: [neverTwoOrders, servedStays],
+  invariants: [neverTwoOrders, servedStays, pairsFit],
   lift(sim) {
     const { acme } = sim.world;
     acme.down = false;
