@@ -12,6 +12,8 @@ import { isUp, LOG_LINES } from './seen.ts';
 
 export const STOP_SECONDS = 10;
 const PROVE_INTERVAL_MILLISECONDS = 200;
+const LOOKS_FOR_LAST_WORDS = 3;
+const LAST_WORDS_MILLISECONDS = 150;
 
 export async function pull(
   { image, auth, secret }: { image: string; auth?: RegistryAuth; secret?: string },
@@ -165,16 +167,26 @@ function isPortInUse(error: unknown): boolean {
 export async function tellFailure(
   error: unknown,
   container: ContainerSummary,
-  { docker }: Writing,
+  world: Writing,
 ): Promise<string> {
   const message = error instanceof Error ? error.message : String(error);
-  const lines: string[] = [];
-  try {
-    for await (const line of docker.logs(container.id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
-  } catch {
-    // The log is a help, not a need.
-  }
+  const lines = await lastWords(container.id, world);
   return lines.length > 0 ? `${message}. Last lines of its log:\n${lines.join('\n').slice(-2_000)}` : message;
+}
+
+/** The engine writes down what a container said a moment after it has ended. */
+async function lastWords(id: string, { docker, clock }: Writing): Promise<string[]> {
+  const lines: string[] = [];
+  for (let look = 0; look < LOOKS_FOR_LAST_WORDS && lines.length === 0; look += 1) {
+    if (look > 0) await delay(clock, LAST_WORDS_MILLISECONDS);
+    try {
+      for await (const line of docker.logs(id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
+    } catch {
+      // The log is a help, not a need.
+      return lines;
+    }
+  }
+  return lines;
 }
 
 /** Waits until it answers, or has stayed up for a while where that is enough. Throws when it ends. */

@@ -521,7 +521,7 @@ test('images that are bad are told of with what they said, and the old container
     app('update', { image: 'test.local/crash:1' }),
   );
   const failed = await apps.becomes('update', 'RolloutFailed');
-  assert.match(failed.message, /exit code 3.*no database here.*before it serves again/s);
+  assert.match(failed.message, /exit code 3.*no database here.*before it serves again/s, failed.message);
   await apps.shows('update', 'release=1');
   assert.match((await apps.becomes('crash', 'CrashLooping')).message, /exit code 3.*no database here/s);
   for (const [name, registry] of [
