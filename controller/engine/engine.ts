@@ -156,6 +156,8 @@ export class Engine<Reading, Writing> {
     } catch (error) {
       this.#options.log.warn('the world could not be refreshed', { error: String(error) });
     }
+    // One that could not be removed when its owner went, such as while the disk was full.
+    void this.#orphans.sweep();
     this.wakeAll();
   }
 

@@ -20,7 +20,7 @@ export class OrphanCollector {
     for (const child of this.#view.allChildrenOf(ownerUid)) await this.#delete(child);
   }
 
-  /** Finds children whose owner went while nobody looked. Called once at start. */
+  /** Finds children whose owner went while nobody looked. Called at start and at each resync. */
   async sweep(): Promise<void> {
     for (const [ownerUid, children] of this.#view.owners()) {
       const owner = children[0]?.metadata.ownerReferences?.find(({ uid }) => uid === ownerUid);

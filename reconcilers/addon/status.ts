@@ -112,7 +112,11 @@ function fields(want: AddonWant, have: AddonHave, outcome: Outcome<AddonStep>): 
       : undefined,
     upgrade: upgradeFields(want, have, outcome),
     rollout: rolloutFields(want, have, outcome),
-    bindings: want.bindings.map(({ metadata }) => metadata.name).sort(),
+    // One that asks for another type of server is not served.
+    bindings: want.bindings
+      .filter(({ spec }) => spec['type'] === want.type)
+      .map(({ metadata }) => metadata.name)
+      .sort(),
     ...(answer
       ? {
           kept:

@@ -215,7 +215,10 @@ function problemsOf(sim: Simulation, addon: Document): string[] {
   expect('the folder of the status', said.data?.folder, folder);
   if (spec['version'] !== undefined) expect('the version', said.version, spec['version']);
   const bindings = [...sim.memory.documents.values()]
-    .filter(({ kind, spec: binding }) => kind === 'Binding' && binding['addon'] === metadata.name)
+    .filter(
+      ({ kind, spec: binding }) =>
+        kind === 'Binding' && binding['addon'] === metadata.name && binding['type'] === spec['type'],
+    )
     .map((binding) => binding.metadata.name);
   expect('the list of bindings', said.bindings?.join(), bindings.sort().join());
   return [...problems, ...dataProblems(sim, metadata.name, folder)];
