@@ -4,7 +4,12 @@
  */
 import { delay } from '../../controller/clock.ts';
 import { ReconcileError, type Run } from '../../controller/engine/contract.ts';
-import { type ContainerSummary, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
+import {
+  type ContainerDetails,
+  type ContainerSummary,
+  LABEL,
+  type RegistryAuth,
+} from '../drivers/docker/index.ts';
 import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
 import { restartPolicyOf } from './description.ts';
@@ -12,6 +17,7 @@ import { isUp, LOG_LINES } from './seen.ts';
 
 export const STOP_SECONDS = 10;
 const PROVE_INTERVAL_MILLISECONDS = 200;
+const NEXT_END_MILLISECONDS = 3_000;
 const LOOKS_FOR_LAST_WORDS = 3;
 const LAST_WORDS_MILLISECONDS = 150;
 
@@ -200,13 +206,8 @@ export async function proveContainer(
   while (clock.monotonic() - began < milliseconds) {
     const details = await docker.container(id);
     if (!details) throw new DriverError('notFound', 'the new container went away');
-    if (details.state !== 'running' || details.restartCount > 0) {
-      const memory = details.oomKilled ? ' (out of memory)' : '';
-      throw new DriverError(
-        'failed',
-        `the new container ended with exit code ${details.exitCode}${memory} ${details.error}`.trim(),
-      );
-    }
+    if (details.state !== 'running' || details.restartCount > 0)
+      throw new DriverError('failed', endOf(await lastEnd(details, { docker, clock }, signal)));
     if (await answers()) return;
     await delay(clock, PROVE_INTERVAL_MILLISECONDS, signal);
   }
@@ -219,4 +220,25 @@ export function isGone(error: unknown): error is DriverError {
 /** Of two that were made in the same second, the one that has not run yet. */
 function newestFirst(a: ContainerSummary, b: ContainerSummary): number {
   return b.createdAt - a.createdAt || Number(b.state === 'created') - Number(a.state === 'created');
+}
+
+/** Where Docker has started it again already, it tells how it ended only once it ends again: what fails at its start soon does. */
+async function lastEnd(
+  found: ContainerDetails,
+  { docker, clock }: Pick<Writing, 'docker' | 'clock'>,
+  signal: AbortSignal,
+): Promise<ContainerDetails> {
+  const began = clock.monotonic();
+  let details = found;
+  while (details.state === 'running' && clock.monotonic() - began < NEXT_END_MILLISECONDS) {
+    await delay(clock, PROVE_INTERVAL_MILLISECONDS / 4, signal);
+    details = (await docker.container(found.id)) ?? { ...found, state: 'exited' };
+  }
+  return details;
+}
+
+function endOf({ state, exitCode, oomKilled, error, restartCount }: ContainerDetails): string {
+  if (state === 'running') return `the new container ended, and was started again ${restartCount} times`;
+  const memory = oomKilled ? ' (out of memory)' : '';
+  return `the new container ended with exit code ${exitCode}${memory} ${error}`.trim();
 }
