@@ -73,12 +73,13 @@ export function bindingWant(name: string, view: View): BindingWant | undefined {
     ? obstaclesOf(document, addon, view)
     : missingAddon(document, newAddon !== undefined);
   const server = addon && serverOf(type, addon, view);
+  const left = leftAccounts(document, view);
   return {
     document,
     type,
     host: serverHost(type, app),
     account: accountOf(document),
-    left: leftAccounts(document, view),
+    left,
     secret: {
       name: secretName,
       ...(password === undefined ? {} : { password }),
@@ -89,7 +90,7 @@ export function bindingWant(name: string, view: View): BindingWant | undefined {
     ...(newAddon ? { newAddon } : {}),
     ...(server ? { server } : {}),
     ...obstacles,
-    ...unclosableOf(document, view),
+    ...unclosableOf(document, left, view),
     cause: () => view.causeOf(document),
     deleting: deletionTimestamp !== undefined,
     deleteData: annotations?.[ANNOTATION.deleteData] === 'true',
@@ -182,10 +183,13 @@ function leftAccounts(document: BindingDocument, view: View): LeftAccount[] {
   return [...found.values()];
 }
 
-function unclosableOf(document: BindingDocument, view: View): Pick<BindingWant, 'unclosable'> {
-  const { spec, status, metadata } = document;
+function unclosableOf(
+  { spec, metadata }: BindingDocument,
+  left: readonly LeftAccount[],
+  view: View,
+): Pick<BindingWant, 'unclosable'> {
   if (!metadata.deletionTimestamp || spec.type === 'redis') return {};
-  const names = [spec.addon, ...(status?.previous ?? []).map((one) => one.addon)];
+  const names = [spec.addon, ...left.map((one) => one.addon)];
   const found = names.find((name) => {
     const addon = view.get('Addon', name);
     const { address } = (addon?.status ?? {}) as AddonStatus;

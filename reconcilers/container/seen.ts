@@ -104,9 +104,14 @@ export async function lastLines(
 ): Promise<string | undefined> {
   const crashed = containers.find(({ details }) => details && hasCrashed(details));
   if (!crashed) return undefined;
+  return logTail(crashed.id, docker);
+}
+
+/** The last lines of its log; undefined where it cannot be read: it is a help, not a need. */
+export async function logTail(id: string, docker: Pick<DockerReading, 'logs'>): Promise<string | undefined> {
   const lines: string[] = [];
   try {
-    for await (const line of docker.logs(crashed.id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
+    for await (const line of docker.logs(id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
   } catch {
     return undefined;
   }

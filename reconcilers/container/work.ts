@@ -13,7 +13,7 @@ import {
 import { DriverError } from '../drivers/error.ts';
 import type { Writing } from '../world.ts';
 import { restartPolicyOf } from './description.ts';
-import { isUp, LOG_LINES } from './seen.ts';
+import { isUp, logTail } from './seen.ts';
 
 export const STOP_SECONDS = 10;
 const PROVE_INTERVAL_MILLISECONDS = 200;
@@ -176,23 +176,18 @@ export async function tellFailure(
   world: Writing,
 ): Promise<string> {
   const message = error instanceof Error ? error.message : String(error);
-  const lines = await lastWords(container.id, world);
-  return lines.length > 0 ? `${message}. Last lines of its log:\n${lines.join('\n').slice(-2_000)}` : message;
+  const said = await lastWords(container.id, world);
+  return said ? `${message}. Last lines of its log:\n${said}` : message;
 }
 
 /** The engine writes down what a container said a moment after it has ended. */
-async function lastWords(id: string, { docker, clock }: Writing): Promise<string[]> {
-  const lines: string[] = [];
-  for (let look = 0; look < LOOKS_FOR_LAST_WORDS && lines.length === 0; look += 1) {
-    if (look > 0) await delay(clock, LAST_WORDS_MILLISECONDS);
-    try {
-      for await (const line of docker.logs(id, { tail: LOG_LINES })) lines.push(line.text.trimEnd());
-    } catch {
-      // The log is a help, not a need.
-      return lines;
-    }
+async function lastWords(id: string, { docker, clock }: Writing): Promise<string | undefined> {
+  let said = await logTail(id, docker);
+  for (let look = 1; look < LOOKS_FOR_LAST_WORDS && said === ''; look += 1) {
+    await delay(clock, LAST_WORDS_MILLISECONDS);
+    said = await logTail(id, docker);
   }
-  return lines;
+  return said;
 }
 
 /** Waits until it answers, or has stayed up for a while where that is enough. Throws when it ends. */
@@ -204,8 +199,7 @@ export async function proveContainer(
 ): Promise<void> {
   const began = clock.monotonic();
   while (clock.monotonic() - began < milliseconds) {
-    const details = await docker.container(id);
-    if (!details) throw new DriverError('notFound', 'the new container went away');
+    const details = present(await docker.container(id));
     if (details.state !== 'running' || details.restartCount > 0)
       throw new DriverError('failed', endOf(await lastEnd(details, { docker, clock }, signal)));
     if (await answers()) return;
@@ -222,6 +216,11 @@ function newestFirst(a: ContainerSummary, b: ContainerSummary): number {
   return b.createdAt - a.createdAt || Number(b.state === 'created') - Number(a.state === 'created');
 }
 
+function present(details: ContainerDetails | undefined): ContainerDetails {
+  if (!details) throw new DriverError('notFound', 'the new container went away');
+  return details;
+}
+
 /** Where Docker has started it again already, it tells how it ended only once it ends again: what fails at its start soon does. */
 async function lastEnd(
   found: ContainerDetails,
@@ -232,7 +231,7 @@ async function lastEnd(
   let details = found;
   while (details.state === 'running' && clock.monotonic() - began < NEXT_END_MILLISECONDS) {
     await delay(clock, PROVE_INTERVAL_MILLISECONDS / 4, signal);
-    details = (await docker.container(found.id)) ?? { ...found, state: 'exited' };
+    details = present(await docker.container(found.id));
   }
   return details;
 }

@@ -17,7 +17,7 @@ import type { Databases, RunningServer } from '../../reconcilers/drivers/databas
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import { SERVER_PORT, type ServerType } from '../../resources/addons.ts';
 import { redisUsersFile } from '../../resources/redis-users.ts';
-import { alone } from '../support/lock.ts';
+import { madeOnce } from '../support/lock.ts';
 import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -47,10 +47,9 @@ export async function serverImage(name: string): Promise<{ image: string } | { r
   const awake = setInterval(() => undefined, 1_000);
   try {
     const say = (line: string) => console.log(line);
-    await alone('images', async () => {
-      // Whoever had the lock before may have built it.
-      if (!(await isThere())) await buildImage(wanted, { docker, root, say, signal, refresh: false });
-    });
+    await madeOnce('images', isThere, () =>
+      buildImage(wanted, { docker, root, say, signal, refresh: false }),
+    );
   } finally {
     clearInterval(awake);
   }

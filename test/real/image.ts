@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { alone } from '../support/lock.ts';
+import { madeOnce } from '../support/lock.ts';
 import { docker, run } from './docker.ts';
 
 /**
@@ -154,10 +154,10 @@ async function build(flavour: Flavour, name: string): Promise<void> {
 /** The name of the image, built first where it is missing (about 45 s on two cores). */
 export async function hostImage(flavour: Flavour): Promise<string> {
   const name = tag(flavour);
-  if (await hasImage(name)) return name;
-  await alone('images', async () => {
-    // Whoever had the lock before may have built it.
-    if (!(await hasImage(name))) await build(flavour, name);
-  });
+  await madeOnce(
+    'images',
+    () => hasImage(name),
+    () => build(flavour, name),
+  );
   return name;
 }

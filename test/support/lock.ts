@@ -27,3 +27,15 @@ export async function alone<T>(name: string, work: () => Promise<T>): Promise<T>
     await ended.catch(() => undefined);
   }
 }
+
+/** Makes what is not there, by one of all that want it: whoever had the lock before may have made it. */
+export async function madeOnce(
+  name: string,
+  isThere: () => Promise<boolean>,
+  make: () => Promise<unknown>,
+): Promise<void> {
+  if (await isThere()) return;
+  await alone(name, async () => {
+    if (!(await isThere())) await make();
+  });
+}

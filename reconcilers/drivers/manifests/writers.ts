@@ -1,6 +1,6 @@
 /**
- * Which files a process of this machine has open for writing. The watched directory asks for files that changed: one that stands still may be half
- * written all the same, by a copy over a slow line or a program that thinks, and half a manifest may be a sound one. It only looks; where
+ * Which files a process of this machine has open for writing. The watched directory asks for files that changed: one that stands still may
+ * be half written all the same, by a copy over a slow line or a program that thinks, and half a manifest may be a sound one. It only looks; where
  * it may not look (other users' processes without root, another host's writes) it finds nothing.
  */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';

@@ -2,6 +2,8 @@
  * The folder of manifests: what people put there, how half and broken files come and go, and what looks as if all were removed: a folder
  * that is away, one that is mounted over, one that is made anew.
  */
+
+import { nameOf } from '../../../controller/sources/entries.ts';
 import type { FakeFile, FakeManifestFolder } from '../../../reconcilers/drivers/manifests/fake.ts';
 import { condition, type Document, type Manifest } from '../../../resources/document.ts';
 import type { Random } from '../../support/random.ts';
@@ -41,12 +43,10 @@ function manifestsIn({ bytes }: FakeFile): Manifest[] | undefined {
 
 function names(file: FakeFile, document: string): boolean {
   const sound = manifestsIn(file);
-  if (sound) return sound.some(({ kind, metadata }) => keyOf(kind, metadata.name) === document);
+  if (sound) return sound.some(({ kind, metadata }) => nameOf({ kind, name: metadata.name }) === document);
   // What is in a broken one, it may name.
   return file.bytes.includes(document.slice(document.indexOf('/') + 1));
 }
-
-const keyOf = (kind: string, name: string) => `${kind.toLowerCase()}/${name}`;
 
 const onlyWhatNoFileNames: Invariant = {
   name: 'a document goes with its file only when the folder was there, and no file of it names the document',
@@ -214,7 +214,7 @@ function problems(sim: Simulation): string[] {
   if (!manifests || !store) return [];
   const files = [...manifests.files].map(([path, file]) => ({ path, manifests: manifestsIn(file) }));
   const keysOf = ({ manifests: all = [] }: (typeof files)[number]) =>
-    all.map(({ kind, metadata }) => keyOf(kind, metadata.name));
+    all.map(({ kind, metadata }) => nameOf({ kind, name: metadata.name }));
   const count = (key: string) => files.filter((file) => keysOf(file).includes(key)).length;
   const isBroken = files.some((file) => !file.manifests);
   // Of files that name the same, one waits until somebody has chosen.
@@ -222,7 +222,7 @@ function problems(sim: Simulation): string[] {
   const found: string[] = [];
   for (const { kind, metadata, spec } of isBroken ? [] : judged.flatMap((file) => file.manifests ?? [])) {
     const document = store.get(kind, metadata.name);
-    const key = keyOf(kind, metadata.name);
+    const key = nameOf({ kind, name: metadata.name });
     if (!document || document.metadata.deletionTimestamp)
       found.push(`a file names ${key}, which is not there`);
     // What somebody else wrote meanwhile is made good when all files are applied again.
@@ -235,11 +235,12 @@ function problems(sim: Simulation): string[] {
   for (const { path, documents = [] } of reason === 'FilesFailed' ? [] : listed) {
     const named = files.flatMap((file) => (file.path === path ? keysOf(file) : []));
     for (const { kind, name } of documents)
-      if (!named.includes(keyOf(kind, name))) found.push(`${path} names ${keyOf(kind, name)} no more`);
+      if (!named.includes(nameOf({ kind, name })))
+        found.push(`${path} names ${nameOf({ kind, name })} no more`);
   }
   const isGiven = ({ metadata }: Document) => given.get(manifests)?.has(metadata.uid) === true;
   for (const { kind, metadata } of reason === 'Applied' ? store.list('App').items.filter(isGiven) : [])
-    if (count(keyOf(kind, metadata.name)) === 0)
+    if (count(nameOf({ kind, name: metadata.name })) === 0)
       found.push(`no file names ${metadata.name} any more, and it is there`);
   const ready = condition(source ?? {}, 'Ready');
   // Another folder, and nothing in it says that it is meant to be the same: a person has to say so.
