@@ -139,7 +139,17 @@ unlessSkipped('after a reboot they start one after another, and Apps say what th
   );
 });
 
-const fail = (name: string) => host.sh(`kill -9 $(docker inspect -f '{{.State.Pid}}' ${name})`);
+const pidOf = (name: string) => host.sh(`docker inspect -f '{{.State.Pid}}' ${name}`);
+
+/** Ends its process from outside, and comes back once Docker has seen that: what follows is of the next one. */
+async function fail(name: string): Promise<void> {
+  const pid = await pidOf(name);
+  assert.ok(Number(pid) > 0, `${name} does not run`);
+  await host.sh(`kill -9 ${pid}`);
+  await until('Docker has seen the end', async () => (await pidOf(name)) !== pid, {
+    everyMilliseconds: 100,
+  });
+}
 
 unlessSkipped(
   'one that fails is started again at once, and without the controller after a while',
