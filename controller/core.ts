@@ -37,6 +37,7 @@ import { API_VERSION, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
+import { PLATFORM_NAME } from '../resources/platform.ts';
 import { kinds } from '../resources/registry.ts';
 import type { Clock } from './clock.ts';
 import { type AnyReconciler, anyReconciler, type Step } from './engine/contract.ts';
@@ -119,7 +120,7 @@ export async function startCore(options: CoreOptions): Promise<Core> {
     ...(options.resyncSeconds === undefined ? {} : { resyncSeconds: options.resyncSeconds }),
   });
   health.onChange = (app) => engine.wake('App', app);
-  world.disk.onChange = () => engine.wake('Platform', 'platform');
+  world.disk.onChange = () => engine.wake('Platform', PLATFORM_NAME);
   wakeOnSettings(store, engine);
   let directory: WatchedDirectory | undefined;
   const stop = async () => {
@@ -167,7 +168,7 @@ function startDirectory({ drivers, store, clock, log }: CoreOptions): WatchedDir
 
 /** What the Platform says of how the engine works. */
 function platformSettings(store: Store) {
-  const spec = () => store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+  const spec = () => store.get('Platform', PLATFORM_NAME)?.spec as PlatformSpec | undefined;
   return {
     window: (now: number) => windowAt(spec(), now),
     deadlineOf: ({ type }: Step) => spec()?.deadlines?.[type],
@@ -178,7 +179,7 @@ function platformSettings(store: Store) {
 /** What was paused or waited may go now. */
 function wakeOnSettings(store: Store, engine: Engine<Reading, Writing>): void {
   const settings = () => {
-    const { suspendKinds, maintenance } = (store.get('Platform', 'platform')?.spec ?? {}) as PlatformSpec;
+    const { suspendKinds, maintenance } = (store.get('Platform', PLATFORM_NAME)?.spec ?? {}) as PlatformSpec;
     return JSON.stringify([suspendKinds, maintenance]);
   };
   let last = settings();
@@ -204,7 +205,7 @@ function buildWorld(options: CoreOptions) {
       probe,
       clock,
       settings: () => {
-        const spec = store.get('Platform', 'platform')?.spec as PlatformSpec | undefined;
+        const spec = store.get('Platform', PLATFORM_NAME)?.spec as PlatformSpec | undefined;
         return { ...healthSettings(spec), edge: edgeOf(spec) };
       },
       onChange: (app) => health.onChange(app),
@@ -219,7 +220,7 @@ function buildWorld(options: CoreOptions) {
       docker,
       clock,
       stateFolder,
-      thresholds: () => thresholdsOf(store.get('Platform', 'platform')?.spec as PlatformSpec | undefined),
+      thresholds: () => thresholdsOf(store.get('Platform', PLATFORM_NAME)?.spec as PlatformSpec | undefined),
       onChange: () => disk.onChange(),
     }),
   };
@@ -265,8 +266,8 @@ type World = ReturnType<typeof buildWorld>;
 
 /** The one Platform there must be. A person's own takes its place by being applied. */
 async function ensurePlatform(store: Store): Promise<void> {
-  if (store.get('Platform', 'platform')) return;
-  const document = { apiVersion: API_VERSION, kind: 'Platform', metadata: { name: 'platform' }, spec: {} };
+  if (store.get('Platform', PLATFORM_NAME)) return;
+  const document = { apiVersion: API_VERSION, kind: 'Platform', metadata: { name: PLATFORM_NAME }, spec: {} };
   await store.write([{ verb: 'create', document }], CONTROLLER);
 }
 
@@ -299,10 +300,13 @@ function followWorld(
     const name = labels[LABEL.name];
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
-      engine.wake('Platform', 'platform');
+      engine.wake('Platform', PLATFORM_NAME);
     const kind = labels[LABEL.kind];
-    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined)
+    if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined) {
       engine.wake(kind, name);
+      // What Docker made for a document that is gone meanwhile.
+      if (action === 'create' && !engine.view.get(kind, name)) engine.wake('Platform', PLATFORM_NAME);
+    }
     // Volumes and certificates of the App's may have been kept for it.
     if (kind === 'Task' && (action === 'die' || action === 'destroy')) {
       const app = engine.view.list('App').find(({ metadata }) => metadata.uid === labels[LABEL.app]);

@@ -1,4 +1,5 @@
 /** Addon: a server that Apps share, such as a database. Made by hand, or by the first App that needs one. */
+import { addonsOf } from './binding.ts';
 import { AGE, MESSAGE, READY, STATUS } from './columns.ts';
 import type { Document, Reference } from './document.ts';
 import type { AddonSpec, AddonStatus } from './generated.ts';
@@ -38,7 +39,11 @@ export const addonKind: KindDefinition = {
   ],
   selectable: ['spec.type', 'spec.version'],
   references: secretOf,
-  usedBy: { kind: 'Binding', field: 'addon', remedy: 'remove these Apps, or let them name another Addon' },
+  usedBy: {
+    kind: 'Binding',
+    names: addonsOf,
+    remedy: 'remove these Apps, or let them name another Addon and wait until they have moved to it',
+  },
   check: checkAddon,
 };
 

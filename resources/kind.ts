@@ -39,8 +39,8 @@ export interface KindDefinition {
   selectable?: string[];
   /** Documents that this one names in its spec; they need not exist. */
   references?: (document: Document) => Reference[];
-  /** Documents of this kind whose spec names it in this field keep it from being deleted by people. */
-  usedBy?: { kind: string; field: string; remedy: string };
+  /** Documents of this kind keep those that they name from being deleted by people. */
+  usedBy?: { kind: string; names: (user: Document) => readonly string[]; remedy: string };
   /** Annotations that people may set although reconcilers write the kind: how they ask for something. */
   requests?: string[];
   /** Checks that a schema cannot say. Each problem names the field by JSON pointer. Pure. */

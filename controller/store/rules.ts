@@ -111,12 +111,22 @@ export function checkRequest({ definition }: Setting, patch: unknown): boolean {
 /** Most users that a refusal names. */
 const MOST_NAMED = 10;
 
-/** Throws Conflict where a person deletes what others still use; names them. */
-export function checkUnused(setting: Setting, present: Document): void {
+/**
+ * Throws Conflict where a person deletes what others still use; names them. Those that go themselves have nothing to clean up in it
+ * when its data goes, too: what is broken for good can be removed.
+ */
+export function checkUnused(
+  setting: Setting,
+  present: Document,
+  { deleteData = false }: { deleteData?: boolean },
+): void {
   const { definition, author } = setting;
   if (definition.usedBy === undefined || author.via === 'controller') return;
-  const { kind, field, remedy } = definition.usedBy;
-  const users = setting.list(kind).filter((user) => user.spec[field] === present.metadata.name);
+  const { kind, names, remedy } = definition.usedBy;
+  const { name } = present.metadata;
+  const users = setting
+    .list(kind)
+    .filter((user) => names(user).includes(name) && !(deleteData && user.metadata.deletionTimestamp));
   if (users.length === 0) return;
   const named = users.slice(0, MOST_NAMED).map((user) => textOf(ownerOf(user) ?? referenceOf(user)));
   const more = users.length > MOST_NAMED ? ` and ${users.length - MOST_NAMED} more` : '';

@@ -140,7 +140,7 @@ export function remove(
   const { metadata } = present;
   checkWriter(setting, metadata.name, present);
   checkPreconditions(present, write);
-  checkUnused(setting, present);
+  checkUnused(setting, present, write);
   if (metadata.annotations?.[ANNOTATION.keep] === 'true') {
     throw new StoreError(
       'Forbidden',

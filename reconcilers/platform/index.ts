@@ -1,6 +1,6 @@
 /**
- * The reconciler of Platform: the one network that all containers are on, the firewall on it, images that nobody needs any more, and
- * what is to be said of the server. Inter-container traffic is off, so no App reaches another; the firewall opens what Bindings
+ * The reconciler of Platform: the one network that all containers are on, the firewall on it, images and containers that nobody needs
+ * any more, and what is to be said of the server. Inter-container traffic is off, so no App reaches another; the firewall opens what Bindings
  * allow; nginx on the host reaches all of them at fixed addresses.
  */
 import type { Reconciler, Run, Step, View } from '../../controller/engine/contract.ts';
@@ -8,7 +8,7 @@ import { condition, type Document, type StatusBase } from '../../resources/docum
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
 import { PLATFORM_NAME } from '../../resources/platform.ts';
 import { APPARMOR_PROFILE } from '../container/seen.ts';
-import { type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
+import { type ContainerSummary, type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
 import type { FirewallPolicy } from '../drivers/firewall/index.ts';
 import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading, Writing } from '../world.ts';
@@ -27,6 +27,7 @@ import { findUnneeded, KEEP_IMAGES } from './images.ts';
 import { findNetwork, planNetwork, type SeenNetwork } from './network.ts';
 import { type Level, levelOf, type Thresholds, thresholdsOf, worst } from './pressure.ts';
 import { platformStatus } from './status.ts';
+import { findStrays } from './strays.ts';
 import { DEFAULT_POOL } from './subnet.ts';
 
 type PlatformDocument = Document<PlatformSpec & Record<string, unknown>, PlatformStatus & StatusBase>;
@@ -54,6 +55,7 @@ export interface PlatformHave extends SeenNetwork {
   /** What takes the room; empty while there is enough. */
   largest: TakesRoom[];
   unneeded: PulledImage[];
+  strays: ContainerSummary[];
   appArmor: 'confined' | 'unloaded' | 'absent';
 }
 
@@ -67,6 +69,11 @@ interface RemoveImage extends Step {
   readonly image: PulledImage;
 }
 
+interface RemoveContainer extends Step {
+  readonly type: 'RemoveContainer';
+  readonly container: ContainerSummary;
+}
+
 interface WriteFirewall extends Step {
   readonly type: 'WriteFirewall';
   readonly policy: FirewallPolicy;
@@ -76,7 +83,7 @@ interface FilterBridge extends Step {
   readonly type: 'FilterBridge';
 }
 
-export type PlatformStep = CreateNetwork | RemoveImage | WriteFirewall | FilterBridge;
+export type PlatformStep = CreateNetwork | RemoveImage | RemoveContainer | WriteFirewall | FilterBridge;
 
 /** Many Bindings come at once: one rewriting for all of them. */
 const SETTLE_MILLISECONDS = 50;
@@ -139,8 +146,9 @@ function levelBefore(document: Document): Level {
 
 async function observePlatform(want: PlatformWant, world: Reading): Promise<PlatformHave> {
   const { docker, host, disk, settings } = world;
-  const [engine, networks, routes, nginx, firewall, disks, unneeded] = await Promise.all([
+  const [engine, containers, networks, routes, nginx, firewall, disks, unneeded] = await Promise.all([
     docker.info(),
+    docker.containers(),
     docker.networks(),
     host.routes(),
     world.nginx.state(),
@@ -158,6 +166,7 @@ async function observePlatform(want: PlatformWant, world: Reading): Promise<Plat
     disks,
     largest: level === 'none' ? [] : await disk.largest(),
     unneeded,
+    strays: findStrays(containers, [...want.apps, ...want.addons]),
     appArmor: await lookAtAppArmor(engine, host),
     ...(nginx.version === undefined ? {} : { nginxVersion: nginx.version }),
   };
@@ -172,9 +181,11 @@ async function lookAtAppArmor(
 }
 
 function diffPlatform(want: PlatformWant, have: PlatformHave): PlatformStep[] {
-  // The network and the chain of another installation are its own.
-  if (have.network && !have.isOurs) return have.unneeded.map(removeImage);
-  return [...createNetwork(want, have), ...diffFirewall(want, have), ...have.unneeded.map(removeImage)];
+  const images = have.unneeded.map(removeImage);
+  // The network, the chain and the containers of another installation are its own.
+  if (have.network && !have.isOurs) return images;
+  const containers = have.strays.map(removeContainer);
+  return [...createNetwork(want, have), ...diffFirewall(want, have), ...containers, ...images];
 }
 
 function createNetwork(want: PlatformWant, have: PlatformHave): PlatformStep[] {
@@ -245,11 +256,36 @@ function removeImage(image: PulledImage): PlatformStep {
   };
 }
 
+function removeContainer(container: ContainerSummary): PlatformStep {
+  const { name, labels } = container;
+  const document = `${labels[LABEL.kind]?.toLowerCase()}/${labels[LABEL.name]}`;
+  return {
+    type: 'RemoveContainer',
+    target: `container/${name}`,
+    action: 'delete',
+    impact: 'none',
+    message: `remove the container ${name}, which was made for ${document} and never started`,
+    because: [{ field: 'containers', found: name, wanted: null, cause: `that ${document} is gone` }],
+    container,
+  };
+}
+
 async function convergePlatform(step: PlatformStep, world: Writing, run: Run): Promise<void> {
   if (step.type === 'CreateNetwork') await world.docker.createNetwork(step.network);
   else if (step.type === 'WriteFirewall') await world.firewall.write(step.policy);
   else if (step.type === 'FilterBridge') await world.firewall.filterBridge(BRIDGE);
+  else if (step.type === 'RemoveContainer') await convergeContainer(step, world, run);
   else await convergeImage(step, world, run);
+}
+
+/** A document that came to be since this was planned looks after its containers itself. */
+async function convergeContainer(
+  { container: { id, labels } }: RemoveContainer,
+  { docker }: Writing,
+  run: Run,
+): Promise<void> {
+  const reference = { kind: labels[LABEL.kind] ?? '', name: labels[LABEL.name] ?? '' };
+  if (!run.documents.exists(reference)) await docker.remove(id);
 }
 
 async function convergeImage(step: RemoveImage, { docker, host }: Writing, run: Run): Promise<void> {

@@ -28,12 +28,13 @@ export async function convergeSites(step: SiteStep, world: SiteWriting, run: Run
     case 'UpgradeNginx':
       return upgradeNginx(world, run);
     case 'RemoveCertificate': {
-      // A Certificate that came to be since this was planned has its file already.
+      // A Certificate that came to be since this was planned may have its file already, or write it at any moment from here on.
+      const found = await world.nginx.certificate(step.name);
       const owner = ownerOfFile(step.name);
       if (owner !== undefined && run.documents.exists({ kind: 'Certificate', name: owner })) return;
       const { files } = await world.nginx.state();
       if (![...files.values()].some((text) => text.includes(`/${step.name}.pem`))) {
-        await world.nginx.removeCertificate(step.name);
+        await world.nginx.removeCertificate(step.name, found);
       }
       return;
     }

@@ -212,9 +212,28 @@ export function nginxSuite(test: Test | typeof uvuTest, make: () => Promise<Ngin
     assert.ok((await nginx.publish(config(port))).ok);
     assert.is((await nginx.state()).loaded, true);
     assert.equal((await nginx.state()).certificates, ['a.example']);
-    await nginx.removeCertificate('a.example');
-    await nginx.removeCertificate('a.example');
-    assert.equal((await nginx.state()).certificates, []);
+  });
+
+  check(
+    'a certificate is removed as it was found, and not the one that took its place',
+    async ({ nginx }) => {
+      const one = { certificate: 'one', key: 'k' };
+      const two = { certificate: 'two', key: 'k' };
+      await nginx.writeCertificate('a.example', one);
+      const found = await nginx.certificate('a.example');
+      assert.equal(found, one);
+      await nginx.writeCertificate('a.example', two);
+      await nginx.removeCertificate('a.example', found);
+      await nginx.removeCertificate('a.example', undefined);
+      assert.equal(await nginx.certificate('a.example'), two);
+      await nginx.removeCertificate('a.example', two);
+      await nginx.removeCertificate('a.example', two);
+      assert.equal((await nginx.state()).certificates, []);
+    },
+  );
+
+  check('names of certificates that leave the folder are refused', async ({ nginx }) => {
+    assert.is(await codeOf(nginx.removeCertificate('../x', undefined)), 'invalid');
     assert.is(await codeOf(nginx.writeCertificate('../x', { certificate: '', key: '' })), 'invalid');
   });
 

@@ -137,6 +137,8 @@ within('an App that names another Addon leaves no open account behind, and its d
   await controller.apply(shop({ addons: { postgresql: { addon: 'second' } } }));
   await becomes(controller, 'App', 'shop', 'AddonNotReady');
   assert.equal(enter(controller), ['hello'], 'as long as there is no other, it goes on');
+  const refused = await controller.holdfast(['delete', 'addon/postgresql']);
+  assert.match(refused.err, /in use by app\/shop: .* wait until they have moved/);
   await controller.apply(addon('second', { type: 'postgresql', version: '15' }));
   await becomes(controller, 'App', 'shop', 'Serving');
   assert.is(envOf(controller, 'holdfast-app-shop')['POSTGRESQL_HOST'], 'postgresql');
@@ -355,6 +357,27 @@ within(
     assert.not.ok(controller.world.host.state.folders.has('/fake/state/addons/postgresql'));
   },
 );
+
+within('a database that is broken for good goes with its data, and then its Apps', async (controller) => {
+  await controller.apply(shop());
+  await becomes(controller, 'App', 'shop', 'Serving');
+  const broken = new Map();
+  broken[Symbol.iterator] = () => {
+    throw new DriverError('unavailable', 'the table of accounts cannot be read');
+  };
+  for (const data of controller.world.databases.data.values()) data.accounts = broken;
+  await controller.holdfast(['delete', 'app/shop']);
+  await controller.pass(10_000);
+  assert.ok(controller.get('Binding', 'shop-postgresql'), 'its account cannot be closed');
+  const remove = ['delete', 'addon/postgresql'];
+  assert.match((await controller.holdfast(remove)).err, /in use by app\/shop/);
+  assert.is((await controller.holdfast([...remove, '--delete-data'])).code, 0);
+  await controller.pass(120_000);
+  assert.equal(
+    [controller.get('Addon', 'postgresql'), controller.get('App', 'shop')],
+    [undefined, undefined],
+  );
+});
 
 within('a setting that the server does not start with is taken back, and Apps go on', async (controller) => {
   await controller.apply(shop());

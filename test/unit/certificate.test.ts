@@ -270,7 +270,7 @@ test('a file that somebody deletes is put back from what is kept', async ({ worl
   await world.domain('example.com');
   await world.site('wiki', HOST);
   await world.settle();
-  await world.nginx.removeCertificate(`domain_${HOST}`);
+  world.nginx.pems.delete(`domain_${HOST}`);
   await world.pass(310_000, 10_000);
   assert.ok(world.nginx.pems.has(`domain_${HOST}`));
   assert.is(world.acme.orders.length, 1);

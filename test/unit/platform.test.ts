@@ -2,12 +2,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createFakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
+import type { ContainerState } from '../../reconcilers/drivers/docker/index.ts';
 import { notePulls } from '../../reconcilers/drivers/docker/note-pulls.ts';
 import { createFakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import { DiskMonitor } from '../../reconcilers/platform/disk-monitor.ts';
 import { findUnneeded } from '../../reconcilers/platform/images.ts';
 import { findNetwork, overlapsNow, planNetwork } from '../../reconcilers/platform/network.ts';
 import { fullOn, levelOf, thresholdsOf, withToday } from '../../reconcilers/platform/pressure.ts';
+import { findStrays } from '../../reconcilers/platform/strays.ts';
 import { chooseSubnet, gatewayOf, overlaps } from '../../reconcilers/platform/subnet.ts';
 import { platformKind } from '../../resources/platform.ts';
 import { makeDocument } from '../support/app.ts';
@@ -220,6 +222,27 @@ test('images of servers are needed as long as an Addon of their type is there', 
   assert.equal(
     unneeded.map(({ reference }) => reference),
     ['redis:7'],
+  );
+});
+
+test('what Docker made for a document that is gone is removed, unless it ever ran or is of somebody else', () => {
+  const app = makeDocument('App', 'wiki', {});
+  const labels = { 'dev.holdfast.managed': 'true', 'dev.holdfast.kind': 'App', 'dev.holdfast.uid': 'gone' };
+  const container = (name: string, state: ContainerState, more: Record<string, string> = {}) => ({
+    ...{ id: name, name, image: 'wiki:1', imageId: 'sha256:wiki', state, addresses: {}, createdAt: 0 },
+    labels: { ...labels, ...more },
+  });
+  const all = [
+    container('late', 'created'),
+    container('ran', 'exited'),
+    container('runs', 'running'),
+    container('has a document', 'created', { 'dev.holdfast.uid': app.metadata.uid }),
+    container('of a task', 'created', { 'dev.holdfast.kind': 'Task' }),
+    container('foreign', 'created', { 'dev.holdfast.managed': '' }),
+  ];
+  assert.equal(
+    findStrays(all, [app]).map(({ name }) => name),
+    ['late'],
   );
 });
 

@@ -32,7 +32,9 @@ export const kinds: readonly KindDefinition[] = [
   kind('Platform', { singleton: 'platform' }),
   kind('Secret', { secret: true }),
   kind('Site', { writtenBy: 'reconcilers' }),
-  kind('Server', { usedBy: { kind: 'Use', field: 'server', remedy: 'stop them' } }),
+  kind('Server', {
+    usedBy: { kind: 'Use', names: ({ spec }) => [String(spec['server'])], remedy: 'stop them' },
+  }),
   kind('Use', { writtenBy: 'reconcilers', requests: ['holdfast.dev/again'] }),
   kind('Event', { writtenBy: 'reconcilers', history: false }),
 ];

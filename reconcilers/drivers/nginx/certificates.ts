@@ -51,7 +51,13 @@ function isHalfReplaced(certificate: string, key: string): boolean {
   }
 }
 
-export async function removeCertificate(folder: string, name: string): Promise<void> {
+export async function removeCertificate(
+  folder: string,
+  name: string,
+  found: { certificate: string; key: string } | undefined,
+): Promise<void> {
+  const present = await readCertificate(folder, name);
+  if (present?.certificate !== found?.certificate || present?.key !== found?.key) return;
   const paths = certificatePaths(folder, name);
   await rm(paths.certificate, { force: true });
   await rm(paths.key, { force: true });

@@ -181,9 +181,13 @@ export class FakeNginx implements Nginx {
     return { certificate: `${this.certificates}/${name}.pem`, key: `${this.certificates}/${name}.key` };
   }
 
-  async removeCertificate(name: string): Promise<void> {
+  async removeCertificate(
+    name: string,
+    found: { certificate: string; key: string } | undefined,
+  ): Promise<void> {
     await this.before('removeCertificate');
-    this.pems.delete(name);
+    const present = this.pems.get(name);
+    if (present?.certificate === found?.certificate && present?.key === found?.key) this.pems.delete(name);
   }
 
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {

@@ -82,7 +82,11 @@ export interface NginxWriting {
     name: string,
     pem: { certificate: string; key: string },
   ): Promise<{ certificate: string; key: string }>;
-  removeCertificate(name: string): Promise<void>;
+  /**
+   * Removes what was found under that name, `certificate(name)`; one that was written there since stays, and that is success. Gone
+   * already is success, too.
+   */
+  removeCertificate(name: string, found: { certificate: string; key: string } | undefined): Promise<void>;
 }
 
 export interface Nginx extends NginxReading, NginxWriting {

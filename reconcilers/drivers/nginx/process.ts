@@ -164,8 +164,8 @@ class OwnNginx implements Nginx {
     });
   }
 
-  removeCertificate(name: string): Promise<void> {
-    return this.inTurn(() => removeCertificate(this.certificates, name));
+  removeCertificate(name: string, found: { certificate: string; key: string } | undefined): Promise<void> {
+    return this.inTurn(() => removeCertificate(this.certificates, name, found));
   }
 
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { fits } from '../../../reconcilers/certificate/pem.ts';
 import { coversAll } from '../../../resources/certificate.ts';
 import { ANNOTATION, condition, type Document } from '../../../resources/document.ts';
 import type { CertificateSpec, CertificateStatus } from '../../../resources/generated.ts';
+import type { Call } from '../drivers.ts';
 import type { Invariant } from '../invariants.ts';
 import type { Simulation } from '../simulation.ts';
 import { annotate } from './app.ts';
@@ -14,20 +15,41 @@ const isOpen = ({ status }: { status: string }) => status !== 'valid' && status 
 const namesOf = ({ hosts, account }: { hosts: readonly string[]; account: string }) =>
   `${account} ${[...hosts].sort().join()}`;
 
-/** How many orders there were when a certificate's own memory went with its documents. */
-const forgotten = new WeakMap<Simulation, number>();
+/** Of a certificate's own memory, which goes with its documents: what was asked for by one that is gone is of nobody. */
+interface Memory {
+  forgotten: number;
+  /** URLs of orders with what had been forgotten when they were asked for. */
+  orders: Map<string, number>;
+  asked: WeakMap<Call, number>;
+}
+
+const memories = new WeakMap<Simulation, Memory>();
+
+function memoryOf(sim: Simulation): Memory {
+  const memory = memories.get(sim) ?? { forgotten: 0, orders: new Map(), asked: new WeakMap() };
+  memories.set(sim, memory);
+  return memory;
+}
 
 const neverTwoOrders: Invariant = {
   name: 'no certificate is ordered a second time while the first order is open',
   check(sim, moment) {
-    const { orders } = sim.world.acme;
+    const memory = memoryOf(sim);
+    const { forgotten, orders, asked } = memory;
     if (moment.type === 'change' && moment.change.type === 'DELETED' && moment.change.document.kind === 'Key')
-      forgotten.set(sim, orders.length);
+      memory.forgotten += 1;
     // Its names were others for a while, so that nobody needed it.
-    if (moment.type === 'log' && moment.text.includes('"type":"ForgetOrder"'))
-      forgotten.set(sim, orders.length);
-    if (moment.type !== 'done' || moment.call.method !== 'placeOrder') return undefined;
-    const known = orders.slice(forgotten.get(sim) ?? 0);
+    if (moment.type === 'log' && moment.text.includes('"type":"ForgetOrder"')) memory.forgotten += 1;
+    if (moment.type !== 'call' && moment.type !== 'done') return undefined;
+    if (moment.call.method !== 'placeOrder') return undefined;
+    if (moment.type === 'call') {
+      asked.set(moment.call, forgotten);
+      return undefined;
+    }
+    // It may have waited for long, or be the late one of a controller that died.
+    const since = asked.get(moment.call) ?? forgotten;
+    for (const { url } of sim.world.acme.orders) if (!orders.has(url)) orders.set(url, since);
+    const known = sim.world.acme.orders.filter(({ url }) => orders.get(url) === forgotten);
     const newest = known.at(-1);
     const before = known.at(-2);
     const isTwice =
@@ -38,9 +60,11 @@ const neverTwoOrders: Invariant = {
 
 const servedStays: Invariant = {
   name: 'what is served is not taken away before there is another',
-  check({ memory }, moment) {
+  check({ memory, world: { nginx } }, moment) {
     if (moment.type !== 'done' || moment.call.method !== 'removeCertificate') return undefined;
     const file = String(moment.call.args[0]);
+    // Another one took its place just then.
+    if (nginx.pems.has(file)) return undefined;
     const owner = certificates(memory.documents).find(({ status }) => fileOf(status) === file);
     const domain = memory.documents.get(`Domain/${DOMAIN}`);
     const { issuer } = (domain?.spec['tls'] ?? {}) as { issuer?: string };
