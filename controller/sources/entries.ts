@@ -125,7 +125,8 @@ export interface Dropped {
 
 /**
  * The entries after a look, and the documents that no file names any more. `outcomes` has an entry for each file that was
- * read; a file that is there and was not read keeps its entry, one that is not there has none.
+ * read; a file that is there and was not read keeps its entry, one that is not there has none. A file that fails has no claim any more
+ * to what another one gives now.
  */
 export function nextEntries(
   before: Entries,
@@ -135,7 +136,7 @@ export function nextEntries(
   const entries = new Map<string, FileEntry>();
   for (const path of [...present].sort()) {
     const entry = outcomes.get(path) ?? before.get(path);
-    if (entry) entries.set(path, entry);
+    if (entry) entries.set(path, entry.state === 'failed' ? withoutGiven(entry, outcomes) : entry);
   }
   const named = new Set([...entries.values()].flatMap((entry) => (entry.documents ?? []).map(keyOf)));
   const dropped: Dropped[] = [];
@@ -147,6 +148,13 @@ export function nextEntries(
     }
   }
   return { entries, dropped };
+}
+
+function withoutGiven(entry: FileEntry, outcomes: Entries): FileEntry {
+  if (!entry.documents) return entry;
+  const applied = [...outcomes.values()].filter(({ state }) => state === 'applied');
+  const given = new Set(applied.flatMap(({ documents = [] }) => documents.map(keyOf)));
+  return { ...entry, documents: entry.documents.filter((document) => !given.has(keyOf(document))) };
 }
 
 /** The entry of a file that failed: what it gave before stays its own. */

@@ -6,7 +6,7 @@ import type { Run, Step, View } from '../../controller/engine/contract.ts';
 import type { Certificate } from '../../resources/certificate.ts';
 import type { Document, Json, Manifest, Reference } from '../../resources/document.ts';
 import { domainFacts } from '../../resources/domain.ts';
-import { allocate, certificatesOf } from './allocation.ts';
+import { allocate, certificatesOf, hostsOf, nothing } from './allocation.ts';
 import { listed } from './pem.ts';
 
 export interface AllocationWant {
@@ -35,17 +35,14 @@ export function domainOfKey(key: string): string | undefined {
 export function allocationWant(domain: string, view: View): AllocationWant | undefined {
   const facts = domainFacts(view, domain);
   const document = facts?.document as Document | undefined;
-  // Not verified, or on its way out: what is there stays as it is.
-  if (
-    !facts ||
-    !document ||
-    facts.waitsFor ||
-    document.metadata.deletionTimestamp ||
-    document.spec['suspend'] === true
-  )
-    return undefined;
+  if (!facts || !document || document.spec['suspend'] === true) return undefined;
   const present = certificatesOf(document, view);
-  return { domain: document, present, ...allocate(facts, present, view), cause: view.causeOf(document) };
+  const want = { domain: document, present, cause: view.causeOf(document) };
+  // It waits for its records to go, and those of an order are there until somebody ends the order.
+  if (document.metadata.deletionTimestamp)
+    return hostsOf(facts, view).size === 0 ? { ...want, ...nothing(present) } : undefined;
+  // Not verified: what is there stays as it is.
+  return facts.waitsFor ? undefined : { ...want, ...allocate(facts, present, view) };
 }
 
 export function diffAllocation({

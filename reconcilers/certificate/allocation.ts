@@ -44,8 +44,14 @@ export function allocate(facts: DomainFacts, present: readonly Certificate[], vi
   return { wanted, superfluous };
 }
 
+/** For a Domain that goes. */
+export function nothing(present: readonly Certificate[]): Allocation {
+  const living = present.filter(({ metadata }) => !metadata.deletionTimestamp);
+  return { wanted: [], superfluous: living.map(({ metadata }) => metadata.name) };
+}
+
 /** Hosts of all Sites that follow this Domain, each with the Site that has it; sorted, so that the same documents give the same. */
-function hostsOf(facts: DomainFacts, view: View): Map<string, string> {
+export function hostsOf(facts: DomainFacts, view: View): Map<string, string> {
   const found = new Map<string, string>();
   const sites = view.list('Site').filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   for (const site of sites) {

@@ -101,6 +101,23 @@ test('a document is dropped when no file names it any more', () => {
   );
 });
 
+test('a file that fails has no claim any more to what another one gives now', () => {
+  const before = new Map([entry('a', 'x', 'y')]);
+  const failed: [string, FileEntry] = [
+    'a',
+    { path: 'a', state: 'failed', documents: entry('a', 'x', 'y')[1].documents ?? [] },
+  ];
+  const { entries, dropped } = nextEntries(before, new Set(['a', 'b']), new Map([failed, entry('b', 'y')]));
+  assert.equal(
+    [...entries].map(([path, { documents = [] }]) => [path, ...documents.map(({ name }) => name)]),
+    [
+      ['a', 'x'],
+      ['b', 'y'],
+    ],
+  );
+  assert.equal(dropped, []);
+});
+
 test('what is retained is dropped again at the next look', () => {
   const before = new Map([entry('a', 'x', 'y'), entry('b', 'z')]);
   const present = new Set(['a']);
