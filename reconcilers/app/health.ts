@@ -63,6 +63,8 @@ const FIRST_PAUSES_MILLISECONDS = [100, 200, 300, 400, 500, 750, 1000, 1500, 200
 const EDGE_EVERY = 3;
 /** So many bad answers in a row: one may come from a reload. */
 const EDGE_FAILURES = 2;
+/** Clocks are trimmed all the time by less than this. */
+const CLOCK_MOVED_MILLISECONDS = 1000;
 const NOT_ASKED = 'not asked through nginx yet';
 
 interface Watched {
@@ -111,7 +113,13 @@ export class HealthMonitor implements HealthReading {
   }
 
   of(appUid: string): Health | undefined {
-    return this.#watched.get(appUid)?.health;
+    const watched = this.#watched.get(appUid);
+    if (watched?.health.lastHealthyAt === undefined) return watched?.health;
+    const { lastHealthyAt, ...health } = watched.health;
+    const elapsed = this.#clock.now() - Date.parse(lastHealthyAt);
+    const really = this.#clock.monotonic() - watched.goodAt;
+    // Somebody has set the clock since: whether that was before or after the process began cannot be said any more.
+    return Math.abs(elapsed - really) > CLOCK_MOVED_MILLISECONDS ? health : watched.health;
   }
 
   /** Takes in an App as it is stored now; `gone` when it was deleted. */

@@ -68,7 +68,7 @@ function makeMonitor() {
       for (let turn = 0; turn < 4; turn += 1) await Promise.resolve();
     }
   };
-  return { monitor, asked, changes, pass, answerWith: (next: ProbeAnswer) => (answer = next) };
+  return { monitor, clock, asked, changes, pass, answerWith: (next: ProbeAnswer) => (answer = next) };
 }
 
 function runningApp(containerId: string, startedAt = '2026-01-01T00:00:00Z') {
@@ -153,5 +153,19 @@ const edges: { name: string; http: object | undefined; address: string; port: nu
 for (const { name, http, address, port } of edges)
   test(`the edge is asked where nginx listens: ${name}`, () =>
     assert.equal(edgeOf(http === undefined ? undefined : { http }), { address, port }));
+
+test('when an answer came is not known any more once the clock was set', async () => {
+  const { monitor, clock, pass, answerWith } = makeMonitor();
+  answerWith(GOOD);
+  monitor.follow(runningApp('one'));
+  await pass(100);
+  assert.ok(monitor.of(UID)?.lastHealthyAt);
+  clock.jump(-5_000);
+  assert.is(monitor.of(UID)?.lastHealthyAt, undefined);
+  assert.is(monitor.of(UID)?.state, 'healthy');
+  await pass(20_000);
+  assert.ok(monitor.of(UID)?.lastHealthyAt, 'until it has answered again');
+  monitor.close();
+});
 
 test.run();
