@@ -7,7 +7,7 @@
  * That costs TLS, so while all is well it is done at every third question.
  */
 import { isIPv4 } from 'node:net';
-import type { Clock } from '../../controller/clock.ts';
+import { type Clock, timestamp } from '../../controller/clock.ts';
 import type { Document } from '../../resources/document.ts';
 import type { AppStatus, PlatformSpec } from '../../resources/generated.ts';
 import type { Probe, ProbeAnswer, ProbeTarget } from '../drivers/probe/index.ts';
@@ -21,7 +21,7 @@ export interface Health {
   startedAt?: string;
   /** The last answer, in words. */
   message: string;
-  /** RFC 3339 of the last good answer. */
+  /** RFC 3339 of the last question that had a good answer. */
   lastHealthyAt?: string;
   /** Whether nginx passes the question on to it. Absent: nobody asks there. */
   edge?: { ok: boolean; message: string };
@@ -73,6 +73,8 @@ interface Watched {
   health: Health;
   /** Monotonic time of the last good answer, or of the beginning. */
   goodAt: number;
+  /** Monotonic time of the last question that had a good answer. */
+  askedGoodAt: number;
   asked: number;
   /** Questions until nginx is asked again, and its bad answers in a row. */
   edgeIn: number;
@@ -80,6 +82,15 @@ interface Watched {
   isAsking: boolean;
   cancel: () => void;
   abort: AbortController;
+}
+
+/** What came of one question. */
+interface Asked {
+  /** When it was asked: monotonic, and by the clock in RFC 3339. */
+  at: number;
+  time: string;
+  answer: ProbeAnswer;
+  edge: Health['edge'];
 }
 
 /** State after one more answer. Pure. */
@@ -117,7 +128,7 @@ export class HealthMonitor implements HealthReading {
     if (watched?.health.lastHealthyAt === undefined) return watched?.health;
     const { lastHealthyAt, ...health } = watched.health;
     const elapsed = this.#clock.now() - Date.parse(lastHealthyAt);
-    const really = this.#clock.monotonic() - watched.goodAt;
+    const really = this.#clock.monotonic() - watched.askedGoodAt;
     // Somebody has set the clock since: whether that was before or after the process began cannot be said any more.
     return Math.abs(elapsed - really) > CLOCK_MOVED_MILLISECONDS ? health : watched.health;
   }
@@ -151,6 +162,7 @@ export class HealthMonitor implements HealthReading {
       target,
       health,
       goodAt: this.#clock.monotonic(),
+      askedGoodAt: this.#clock.monotonic(),
       asked: 0,
       edgeIn: 0,
       edgeFailures: 0,
@@ -189,12 +201,13 @@ export class HealthMonitor implements HealthReading {
     const settings = this.#settings();
     const { signal } = watched.abort;
     watched.isAsking = true;
+    const moment = { at: this.#clock.monotonic(), time: timestamp(this.#clock) };
     const answer = await this.#answer(watched.target, settings, signal);
     if (signal.aborted) return;
     const edge = answer.ok ? await this.#askEdge(watched, settings) : undefined;
     if (signal.aborted) return;
     watched.isAsking = false;
-    this.#take(watched, answer, edge, settings);
+    this.#take(watched, { ...moment, answer, edge }, settings);
     watched.asked += 1;
     const eager = isWell(watched) ? undefined : FIRST_PAUSES_MILLISECONDS[watched.asked];
     const pause = eager ?? (isWell(watched) ? settings.intervalMilliseconds : 2_000);
@@ -228,12 +241,14 @@ export class HealthMonitor implements HealthReading {
     return { ok: wasOk, message: wasOk ? (watched.health.edge?.message ?? message) : message };
   }
 
-  #take(watched: Watched, answer: ProbeAnswer, edge: Health['edge'], settings: HealthSettings): void {
+  #take(watched: Watched, { answer, edge, at, time }: Asked, settings: HealthSettings): void {
     const now = this.#clock.monotonic();
     if (answer.ok) watched.goodAt = now;
+    // Not when the answer came: what answered may have ended meanwhile, and another process begun.
+    if (answer.ok) watched.askedGoodAt = at;
     const before = watched.health;
     const state = nextState(before.state, answer, now - watched.goodAt, settings);
-    const lastHealthyAt = answer.ok ? new Date(this.#clock.now()).toISOString() : before.lastHealthyAt;
+    const lastHealthyAt = answer.ok ? time : before.lastHealthyAt;
     watched.health = {
       ...before,
       state,

@@ -37,6 +37,8 @@ export class Memory {
   readonly squatters = new Set<string>();
   engineIsDown = false;
   nginxRefuses = false;
+  /** Its files were changed back again and again. Where no Site is there to note that, the next program does not know of it. */
+  nginxRested = false;
 
   /** Notes what answers, by looking over the shoulder of the fakes. */
   observe(world: World): void {
@@ -55,6 +57,10 @@ export class Memory {
       if (this.looks.length > LOOKS_KEPT) this.looks.shift();
       return state;
     };
+  }
+
+  logged(text: string): void {
+    if (text.includes('"key":"nginx"') && text.includes('"reason":"Looping"')) this.nginxRested = true;
   }
 
   changed({ type, version, document }: Change): void {

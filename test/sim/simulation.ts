@@ -378,6 +378,7 @@ export class Simulation implements Gate {
         const told = `${level} ${message} ${JSON.stringify(fields, plain)}`;
         const text = told.replaceAll(this.#options.folder, '<place>');
         this.trace.say(`log: ${text}`);
+        this.memory.logged(text);
         this.hold({ type: 'log', level, text });
       };
     const log: Log = {
