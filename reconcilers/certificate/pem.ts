@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { coversAll } from '../../resources/certificate.ts';
+import { memo } from '../../resources/memo.ts';
 
 export interface LeafFacts {
   names: readonly string[];
@@ -34,10 +35,13 @@ export function certificatesIn(text: string): string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }
 
-export function readLeaf(text: string): LeafFacts | undefined {
+/** The same few are looked at again and again, and to take one apart costs more than all else that is done with it. */
+const KEPT = 256;
+
+export const readLeaf = memo(KEPT, (text): LeafFacts | undefined => {
   const leaf = parsed(certificatesIn(text)[0]);
   return leaf && factsOf(leaf);
-}
+});
 
 function factsOf(leaf: X509Certificate): LeafFacts {
   return {
@@ -52,12 +56,16 @@ function factsOf(leaf: X509Certificate): LeafFacts {
 }
 
 function parsed(pem: string | undefined): X509Certificate | undefined {
+  return pem === undefined ? undefined : readCertificate(pem);
+}
+
+const readCertificate = memo(KEPT, (pem): X509Certificate | undefined => {
   try {
-    return pem === undefined ? undefined : new X509Certificate(pem);
+    return new X509Certificate(pem);
   } catch {
     return undefined;
   }
-}
+});
 
 export function isValidAt({ notBefore, notAfter }: LeafFacts, now: number): boolean {
   return now >= Date.parse(notBefore) && now < Date.parse(notAfter);
@@ -70,13 +78,13 @@ export function fits({ certificate, key }: Pair): boolean {
   return leaf !== undefined && secret !== undefined && leaf.checkPrivateKey(secret);
 }
 
-function readKey(text: string): KeyObject | undefined {
+const readKey = memo(KEPT, (text): KeyObject | undefined => {
   try {
     return createPrivateKey(text);
   } catch {
     return undefined;
   }
-}
+});
 
 /**
  * The first thing that is wrong with a pair of a Secret, in the order in which a person would mend it; undefined when nothing is.
