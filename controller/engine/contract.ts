@@ -92,8 +92,8 @@ export interface ChildDocuments {
   delete(reference: Reference, options?: { data: boolean }): Promise<void>;
   /** Makes a document that nobody owns, such as one that a person could have written. What is there stays as it is. */
   create(document: Manifest): Promise<void>;
-  /** Also while it is being deleted. */
-  exists(reference: Reference): boolean;
+  /** Also while it is being deleted. With a uid: that very one, and not its namesake. */
+  exists(reference: Reference & { uid?: string }): boolean;
 }
 
 /** What a step is given while it runs. */

@@ -389,7 +389,10 @@ export class KeyRun<Reading, Writing> {
   #children(): ChildDocuments {
     const { store } = this.#dependencies;
     return {
-      exists: (reference) => store.get(reference.kind, reference.name) !== undefined,
+      exists: ({ kind, name, uid }) => {
+        const found = store.get(kind, name);
+        return found !== undefined && (uid === undefined || found.metadata.uid === uid);
+      },
       apply: async (owner, child) => {
         const { apiVersion, kind, metadata } = owner;
         const reference = { apiVersion, kind, name: metadata.name, uid: metadata.uid, controller: true };

@@ -93,6 +93,8 @@ function portInUse(want: AppWant, have: AppHave): Obstacle | undefined {
 function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   const rollout = want.document.status?.rollout;
   if (rollout?.state !== 'failed' || !have.inputs || want.app.state === 'stopped') return undefined;
+  // Another one is on its way, with an account that is not there yet.
+  if (partMissing(want, have)) return undefined;
   const hash = settingsHash(canonicalSettings(have.inputs));
   if (rollout.hash !== hash || !have.containers.some((container) => container.hash !== hash))
     return undefined;

@@ -131,13 +131,9 @@ export interface Switch {
 /** Two containers cannot have one address and one data folder at the same time: the old one stops, and comes back on failure. */
 export async function switchContainer(work: Switch, world: Writing): Promise<void> {
   const next = await find(work, world);
-  const all = (await ofDocument(work.uid, world)).filter(({ id }) => id !== next.id);
-  const isUnused = ({ id, state }: ContainerSummary) => state === 'created' && work.replaced.includes(id);
-  const others = all.filter((container) => !isUnused(container));
+  const others = (await ofDocument(work.uid, world)).filter(({ id }) => id !== next.id);
   const up = others.filter(isUp);
   await work.check?.(next, up);
-  // Nobody goes back to what never ran, and Docker may start it still, for a controller that died while it asked for that.
-  for (const { id } of all.filter(isUnused)) await world.docker.remove(id);
   // One that ended by itself, too: Docker would bring it back beside the new one if it started anew just then.
   for (const { id } of others.filter(({ state }) => state === 'exited'))
     await ensureRestartPolicy(id, 'no', world.docker);

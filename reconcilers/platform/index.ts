@@ -284,8 +284,8 @@ async function convergeContainer(
   { docker }: Writing,
   run: Run,
 ): Promise<void> {
-  const reference = { kind: labels[LABEL.kind] ?? '', name: labels[LABEL.name] ?? '' };
-  if (!run.documents.exists(reference)) await docker.remove(id);
+  const [kind = '', name = '', uid = ''] = [labels[LABEL.kind], labels[LABEL.name], labels[LABEL.uid]];
+  if (!run.documents.exists({ kind, name, uid })) await docker.remove(id);
 }
 
 async function convergeImage(step: RemoveImage, { docker, host }: Writing, run: Run): Promise<void> {

@@ -27,12 +27,14 @@ interface Habits {
    * the end of the connection at the latest.
    */
   detached?: 'late' | 'then';
+  /** Of an engine that is slow in all else, these are done `then`. */
+  prompt?: readonly string[];
   /** Its calls answer instead of throwing. */
   answersFailure?: (message: string, method: string) => unknown;
 }
 
 const HABITS: Readonly<Partial<Record<DriverName, Habits>>> = {
-  docker: { patience: 60, detached: 'late' },
+  docker: { patience: 60, detached: 'late', prompt: ['start'] },
   // The copy of a database may take hours, and what hangs in it, too; these are all that it asks of the host.
   host: {
     neverHangs: ['hasAppArmorProfile', 'folderExists', 'ensureFolder', 'removeFolder', 'renameFolder'],
@@ -166,9 +168,9 @@ async function strike(
   life: Life,
 ): Promise<void> {
   if (fault.place !== place) return undefined;
-  const { patience, answersFailure, neverHangs, detached } = HABITS[driver] ?? {};
+  const { patience, answersFailure, neverHangs, detached, prompt } = HABITS[driver] ?? {};
   if (fault.type === 'slow') {
-    const until = detached === 'then' ? life.over.signal : undefined;
+    const until = detached === 'then' || prompt?.includes(method) ? life.over.signal : undefined;
     return delay(world.clock, fault.milliseconds ?? 1_000, until).catch(() => undefined);
   }
   if (fault.type === 'hang') {

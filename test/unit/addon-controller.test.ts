@@ -358,6 +358,30 @@ within(
   },
 );
 
+within(
+  'an App that did not come up without a database is given the one that it asks for then',
+  async (controller) => {
+    const image = 'test.local/needs-a-database:1';
+    controller.world.docker.addImage(image, {
+      program: ({ env }) =>
+        env['POSTGRESQL_URL'] === undefined
+          ? { lines: [{ stream: 'stderr', text: 'no database', after: 0 }], exit: { code: 3, after: 0 } }
+          : { lines: [] },
+    });
+    await controller.apply(appManifest('shop'));
+    await becomes(controller, 'App', 'shop', 'Serving');
+    const { answers } = controller.world.probe;
+    const { address = '' } = status<{ address?: string }>(controller, 'App', 'shop');
+    answers.set(`${address}:8080`, 503);
+    await controller.apply(appManifest('shop', { image }));
+    await becomes(controller, 'App', 'shop', 'RolloutFailed');
+    answers.set(`${address}:8080`, 200);
+    await controller.apply(shop({ image }));
+    await becomes(controller, 'App', 'shop', 'Serving');
+    assert.ok(envOf(controller, 'holdfast-app-shop')['POSTGRESQL_URL']);
+  },
+);
+
 within('a database that is broken for good goes with its data, and then its Apps', async (controller) => {
   await controller.apply(shop());
   await becomes(controller, 'App', 'shop', 'Serving');
