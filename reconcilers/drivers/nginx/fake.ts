@@ -168,9 +168,7 @@ export class FakeNginx implements Nginx {
 
   async writeCertificate(name: string, pem: { certificate: string; key: string }) {
     await this.before('writeCertificate');
-    if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name)) {
-      throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
-    }
+    checkName(name);
     // A certificate that is new to what runs asks for no reload: nothing that runs names it.
     if (this.pems.has(name)) {
       this.stamp += 1;
@@ -186,6 +184,7 @@ export class FakeNginx implements Nginx {
     found: { certificate: string; key: string } | undefined,
   ): Promise<void> {
     await this.before('removeCertificate');
+    checkName(name);
     const present = this.pems.get(name);
     if (present?.certificate === found?.certificate && present?.key === found?.key) this.pems.delete(name);
   }
@@ -229,6 +228,11 @@ export class FakeNginx implements Nginx {
   private changed(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+function checkName(name: string): void {
+  if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name))
+    throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
 }
 
 function checkPaths(files: ConfigFiles): void {
