@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createNginx } from '../../reconcilers/drivers/nginx/process.ts';
 import { missingNginx, type RealNginx, realNginx } from './nginx.real.ts';
-import { config, nginxSuite, until } from './nginx.suite.ts';
+import { codeOf, config, nginxSuite, until } from './nginx.suite.ts';
 
 const missing = missingNginx();
 if (missing !== undefined) {
@@ -53,6 +53,30 @@ if (missing !== undefined) {
       await nginx.publish(config(port, 'two'));
       await nginx.start();
       await until(async () => (await get(port)) === 'two', 'the old workers still answer');
+    },
+  );
+
+  check(
+    'a reload that fails is told as such also where no worker was there when it was asked for',
+    async ({ nginx, port, takePort }) => {
+      await nginx.publish(config(port));
+      await nginx.start();
+      const { pid = 0 } = await nginx.state();
+      const free = await takePort(port + 1);
+      const workers = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      // As in the moment between the start of a master and that of its workers.
+      process.kill(pid, 'SIGSTOP');
+      try {
+        for (const worker of workers.trim().split(' ')) process.kill(Number(worker), 'SIGKILL');
+        const answer = codeOf(nginx.publish(config(port + 1)));
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        process.kill(pid, 'SIGCONT');
+        assert.is(await answer, 'conflict');
+        assert.is(await get(port), 'one');
+      } finally {
+        process.kill(pid, 'SIGCONT');
+        await free();
+      }
     },
   );
 

@@ -301,7 +301,7 @@ async function errorOf(promise: Promise<unknown>): Promise<DriverError> {
   throw new Error('it should have been refused');
 }
 
-async function codeOf(promise: Promise<unknown>): Promise<string> {
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
   return (await errorOf(promise)).code;
 }
 

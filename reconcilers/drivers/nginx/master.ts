@@ -71,7 +71,7 @@ export class NginxMaster {
   /** Tells the master to load, and answers when it did: undefined, or its own words when it kept what it had. */
   async hangup(master: NginxProcess): Promise<string | undefined> {
     const logs = await this.logs();
-    const before = new Set((await activeWorkers(master.pid, logs)).map(identity));
+    const before = await this.workersOf(master, logs);
     const offset = await logSize(this.prefix);
     signalProcess(master, 'SIGHUP');
     const deadline = this.clock.monotonic() + RELOAD_SECONDS * 1000;
@@ -86,6 +86,16 @@ export class NginxMaster {
       if (!alive || identity(alive) !== identity(master)) return 'it ended while it was told to load';
     }
     return `it did not answer within ${RELOAD_SECONDS} s`;
+  }
+
+  /** A master that was just started has none yet: those that it is about to make would be taken for what a reload brings. */
+  private async workersOf(master: NginxProcess, logs: string): Promise<Set<string>> {
+    let found: string[] = [];
+    await this.until(START_SECONDS, async () => {
+      found = (await activeWorkers(master.pid, logs)).map(identity);
+      return found.length > 0 || (await nginxProcess(master.pid, logs)) === undefined;
+    });
+    return new Set(found);
   }
 
   /** Puts the program on disk in the place of the master. Answers the new master, or why the old one goes on. */
