@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTo } from 'node:net';
 import type { CachedDocker } from '../reconcilers/drivers/docker/cached.ts';
 import { type ContainerDetails, type ContainerSummary, LABEL } from '../reconcilers/drivers/docker/index.ts';
+import { madeFor } from '../reconcilers/drivers/docker/ownership.ts';
 import { DriverError } from '../reconcilers/drivers/error.ts';
 import type { Document } from '../resources/document.ts';
 import type {
@@ -93,7 +94,7 @@ function asRunning(summary: ContainerSummary, details: ContainerDetails): Runnin
   return {
     id: summary.id,
     name: summary.name,
-    owner: { kind: labels[LABEL.kind] ?? '', name: labels[LABEL.name] ?? '', uid: labels[LABEL.uid] ?? '' },
+    owner: madeFor(labels),
     image: summary.image,
     imageId: summary.imageId,
     state,

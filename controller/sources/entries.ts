@@ -134,9 +134,11 @@ export function nextEntries(
   outcomes: Entries,
 ): { entries: Map<string, FileEntry>; dropped: Dropped[] } {
   const entries = new Map<string, FileEntry>();
+  const applied = [...outcomes.values()].filter(({ state }) => state === 'applied');
+  const given = new Set(applied.flatMap(({ documents = [] }) => documents.map(keyOf)));
   for (const path of [...present].sort()) {
     const entry = outcomes.get(path) ?? before.get(path);
-    if (entry) entries.set(path, entry.state === 'failed' ? withoutGiven(entry, outcomes) : entry);
+    if (entry) entries.set(path, entry.state === 'failed' ? without(given, entry) : entry);
   }
   const named = new Set([...entries.values()].flatMap((entry) => (entry.documents ?? []).map(keyOf)));
   const dropped: Dropped[] = [];
@@ -150,10 +152,8 @@ export function nextEntries(
   return { entries, dropped };
 }
 
-function withoutGiven(entry: FileEntry, outcomes: Entries): FileEntry {
+function without(given: ReadonlySet<string>, entry: FileEntry): FileEntry {
   if (!entry.documents) return entry;
-  const applied = [...outcomes.values()].filter(({ state }) => state === 'applied');
-  const given = new Set(applied.flatMap(({ documents = [] }) => documents.map(keyOf)));
   return { ...entry, documents: entry.documents.filter((document) => !given.has(keyOf(document))) };
 }
 

@@ -243,9 +243,11 @@ export class HealthMonitor implements HealthReading {
 
   #take(watched: Watched, { answer, edge, at, time }: Asked, settings: HealthSettings): void {
     const now = this.#clock.monotonic();
-    if (answer.ok) watched.goodAt = now;
-    // Not when the answer came: what answered may have ended meanwhile, and another process begun.
-    if (answer.ok) watched.askedGoodAt = at;
+    if (answer.ok) {
+      watched.goodAt = now;
+      // Not when the answer came: what answered may have ended meanwhile, and another process begun.
+      watched.askedGoodAt = at;
+    }
     const before = watched.health;
     const state = nextState(before.state, answer, now - watched.goodAt, settings);
     const lastHealthyAt = answer.ok ? time : before.lastHealthyAt;

@@ -6,7 +6,7 @@ import type { Run, Step, View } from '../../controller/engine/contract.ts';
 import type { Certificate } from '../../resources/certificate.ts';
 import type { Document, Json, Manifest, Reference } from '../../resources/document.ts';
 import { domainFacts } from '../../resources/domain.ts';
-import { allocate, certificatesOf, hostsOf, nothing } from './allocation.ts';
+import { allocate, certificatesOf, hostsOf, isGoing } from './allocation.ts';
 import { listed } from './pem.ts';
 
 export interface AllocationWant {
@@ -36,13 +36,11 @@ export function allocationWant(domain: string, view: View): AllocationWant | und
   const facts = domainFacts(view, domain);
   const document = facts?.document as Document | undefined;
   if (!facts || !document || document.spec['suspend'] === true) return undefined;
+  // Not verified, or on its way out while a Site has a name of it: what is there stays as it is. Once none has, all go: the Domain
+  // waits for its records to go, and those of an order are there until somebody ends the order.
+  if (isGoing(facts) ? hostsOf(facts, view).size > 0 : facts.waitsFor) return undefined;
   const present = certificatesOf(document, view);
-  const want = { domain: document, present, cause: view.causeOf(document) };
-  // It waits for its records to go, and those of an order are there until somebody ends the order.
-  if (document.metadata.deletionTimestamp)
-    return hostsOf(facts, view).size === 0 ? { ...want, ...nothing(present) } : undefined;
-  // Not verified: what is there stays as it is.
-  return facts.waitsFor ? undefined : { ...want, ...allocate(facts, present, view) };
+  return { domain: document, present, ...allocate(facts, present, view), cause: view.causeOf(document) };
 }
 
 export function diffAllocation({

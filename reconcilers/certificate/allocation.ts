@@ -31,23 +31,20 @@ export interface Allocation {
   superfluous: readonly string[];
 }
 
+export function isGoing({ document }: DomainFacts): boolean {
+  return document?.metadata.deletionTimestamp !== undefined;
+}
+
 export function allocate(facts: DomainFacts, present: readonly Certificate[], view: View): Allocation {
   const living = present.filter(({ metadata }) => !metadata.deletionTimestamp);
   const taken = new Set(view.list('Certificate').map(({ metadata }) => metadata.name));
   const hosts = hostsOf(facts, view);
-  const wanted = [
-    ...acme(facts, living, hosts, taken),
-    ...fromSecrets(facts, living, [...hosts.keys()], taken),
-  ];
+  const wanted = isGoing(facts)
+    ? []
+    : [...acme(facts, living, hosts, taken), ...fromSecrets(facts, living, [...hosts.keys()], taken)];
   const kept = new Set(wanted.map(({ metadata }) => metadata.name));
   const superfluous = living.map(({ metadata }) => metadata.name).filter((name) => !kept.has(name));
   return { wanted, superfluous };
-}
-
-/** For a Domain that goes. */
-export function nothing(present: readonly Certificate[]): Allocation {
-  const living = present.filter(({ metadata }) => !metadata.deletionTimestamp);
-  return { wanted: [], superfluous: living.map(({ metadata }) => metadata.name) };
 }
 
 /** Hosts of all Sites that follow this Domain, each with the Site that has it; sorted, so that the same documents give the same. */

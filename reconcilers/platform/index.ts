@@ -4,11 +4,12 @@
  * allow; nginx on the host reaches all of them at fixed addresses.
  */
 import type { Reconciler, Run, Step, View } from '../../controller/engine/contract.ts';
-import { condition, type Document, type StatusBase } from '../../resources/document.ts';
+import { condition, type Document, refText, type StatusBase } from '../../resources/document.ts';
 import type { PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
 import { PLATFORM_NAME } from '../../resources/platform.ts';
 import { APPARMOR_PROFILE } from '../container/seen.ts';
 import { type ContainerSummary, type EngineInfo, LABEL, type NetworkSpec } from '../drivers/docker/index.ts';
+import { madeFor } from '../drivers/docker/ownership.ts';
 import type { FirewallPolicy } from '../drivers/firewall/index.ts';
 import type { PulledImage } from '../drivers/host/index.ts';
 import type { Reading, Writing } from '../world.ts';
@@ -258,7 +259,8 @@ function removeImage(image: PulledImage): PlatformStep {
 
 function removeContainer(container: ContainerSummary): PlatformStep {
   const { name, labels } = container;
-  const document = `${labels[LABEL.kind]?.toLowerCase()}/${labels[LABEL.name]}`;
+  const { kind, ...metadata } = madeFor(labels);
+  const document = refText({ kind, metadata });
   return {
     type: 'RemoveContainer',
     target: `container/${name}`,
@@ -284,8 +286,7 @@ async function convergeContainer(
   { docker }: Writing,
   run: Run,
 ): Promise<void> {
-  const [kind = '', name = '', uid = ''] = [labels[LABEL.kind], labels[LABEL.name], labels[LABEL.uid]];
-  if (!run.documents.exists({ kind, name, uid })) await docker.remove(id);
+  if (!run.documents.exists(madeFor(labels))) await docker.remove(id);
 }
 
 async function convergeImage(step: RemoveImage, { docker, host }: Writing, run: Run): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import type { Because } from '../../controller/engine/contract.ts';
 import { LABEL, type NetworkSpec, type NetworkSummary } from '../drivers/docker/index.ts';
+import { isOurs } from '../drivers/docker/ownership.ts';
 import type { Route } from '../drivers/host/index.ts';
 import { BRIDGE } from './bridge.ts';
 import { chooseSubnet, gatewayOf, overlaps, rangeOf, type TakenSubnet } from './subnet.ts';
@@ -27,7 +28,7 @@ export function findNetwork(
   stateFolder: string,
 ): SeenNetwork {
   const network = networks.find(({ name }) => name === NETWORK);
-  const isManaged = network?.labels[LABEL.managed] === 'true';
+  const isManaged = isOurs(network?.labels);
   const owner = network?.labels[LABEL.state];
   return {
     ...(network ? { network } : {}),

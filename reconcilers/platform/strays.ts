@@ -3,7 +3,8 @@
  * controller has removed all there was of its document. Pure.
  */
 import type { Document } from '../../resources/document.ts';
-import { type ContainerSummary, LABEL } from '../drivers/docker/index.ts';
+import type { ContainerSummary } from '../drivers/docker/index.ts';
+import { isOurs, madeFor } from '../drivers/docker/ownership.ts';
 
 const KINDS = new Set(['App', 'Addon']);
 
@@ -13,11 +14,8 @@ export function findStrays(
   documents: readonly Document[],
 ): ContainerSummary[] {
   const uids = new Set(documents.map(({ metadata }) => metadata.uid));
-  return containers.filter(
-    ({ state, labels }) =>
-      state === 'created' &&
-      labels[LABEL.managed] === 'true' &&
-      KINDS.has(labels[LABEL.kind] ?? '') &&
-      !uids.has(labels[LABEL.uid] ?? ''),
-  );
+  return containers.filter(({ state, labels }) => {
+    const { kind, uid } = madeFor(labels);
+    return state === 'created' && isOurs(labels) && KINDS.has(kind) && !uids.has(uid);
+  });
 }

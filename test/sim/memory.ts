@@ -37,7 +37,7 @@ export class Memory {
   readonly squatters = new Set<string>();
   engineIsDown = false;
   nginxRefuses = false;
-  /** Its files were changed back again and again. Where no Site is there to note that, the next program does not know of it. */
+  /** Its files were changed back again and again, so that it was left alone for a while. */
   nginxRested = false;
 
   /** Notes what answers, by looking over the shoulder of the fakes. */

@@ -172,8 +172,10 @@ async function expectNothing(sim: Simulation): Promise<void> {
   await sim.advance(20_000);
   const isAllReady = everyoneIsReady(sim);
   const { writes, changes } = sim;
-  void sim.core?.engine.resync();
-  await sim.advance(20_000);
+  for (let round = 0; round < 2; round += 1) {
+    void sim.core?.engine.resync();
+    await sim.advance(20_000);
+  }
   // What fails is tried again, and what ends again and again serves now and then.
   if (isCrashing(sim)) return;
   if (isAllReady && sim.writes !== writes)
@@ -198,11 +200,13 @@ function everyoneIsReady({ store }: Simulation): boolean {
 async function expectNothingOfNewProgram(sim: Simulation): Promise<void> {
   const { writes } = sim;
   const isAllReady = everyoneIsReady(sim);
+  // Nobody could note that its files were changed back again and again, so that the next program does not know of it.
+  const isUnknown = sim.memory.nginxRested && sim.store?.list('Site').items.length === 0;
   sim.version = `${sim.version}-newer`;
   sim.downtime = 1_000;
   sim.restart();
   await sim.advance(90_000);
-  if (isAllReady && sim.writes !== writes && !sim.memory.nginxRested)
+  if (isAllReady && sim.writes !== writes && !isUnknown)
     throw new Broken('a newer program changes nothing that is well', `${sim.writes - writes} writing calls`);
   const [problem] = problemsNow(sim);
   if (problem !== undefined) throw new Broken('all is well under a newer program', problem);

@@ -16,6 +16,11 @@ export function isOurs(labels: Record<string, string> | null | undefined): boole
   return labels?.[LABEL.managed] === 'true';
 }
 
+/** The document that it was made for, as its labels tell. Empty texts where they do not. */
+export function madeFor(labels: Record<string, string>): { kind: string; name: string; uid: string } {
+  return { kind: labels[LABEL.kind] ?? '', name: labels[LABEL.name] ?? '', uid: labels[LABEL.uid] ?? '' };
+}
+
 export function foreign(thing: string): DriverError {
   return new DriverError(
     'foreign',

@@ -7,22 +7,32 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DriverError } from '../error.ts';
 import { ensureFolder, readIfThere, replaceFile } from './durable.ts';
+import type { PemPair } from './index.ts';
 
 interface CertificatePaths {
   certificate: string;
   key: string;
 }
 
-function certificatePaths(folder: string, name: string): CertificatePaths {
+/** Rejects, with `invalid`, a name that would lead out of the folder. */
+export function requireCertificateName(name: string): void {
   if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name))
     throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
+}
+
+export function isSamePair(one: PemPair | undefined, other: PemPair | undefined): boolean {
+  return one?.certificate === other?.certificate && one?.key === other?.key;
+}
+
+function certificatePaths(folder: string, name: string): CertificatePaths {
+  requireCertificateName(name);
   return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
 }
 
 export async function writeCertificate(
   folder: string,
   name: string,
-  pem: { certificate: string; key: string },
+  pem: PemPair,
 ): Promise<CertificatePaths> {
   const paths = certificatePaths(folder, name);
   await ensureFolder(folder, 0o700);
@@ -32,10 +42,7 @@ export async function writeCertificate(
   return paths;
 }
 
-export async function readCertificate(
-  folder: string,
-  name: string,
-): Promise<{ certificate: string; key: string } | undefined> {
+export async function readCertificate(folder: string, name: string): Promise<PemPair | undefined> {
   const paths = certificatePaths(folder, name);
   const [certificate, key] = await Promise.all([readIfThere(paths.certificate), readIfThere(paths.key)]);
   if (certificate === undefined || key === undefined || isHalfReplaced(certificate, key)) return undefined;
@@ -54,11 +61,10 @@ function isHalfReplaced(certificate: string, key: string): boolean {
 export async function removeCertificate(
   folder: string,
   name: string,
-  found: { certificate: string; key: string } | undefined,
+  found: PemPair | undefined,
 ): Promise<void> {
-  const present = await readCertificate(folder, name);
-  if (present?.certificate !== found?.certificate || present?.key !== found?.key) return;
   const paths = certificatePaths(folder, name);
+  if (!isSamePair(await readCertificate(folder, name), found)) return;
   await rm(paths.certificate, { force: true });
   await rm(paths.key, { force: true });
 }

@@ -3,7 +3,8 @@
  * what a test does to the real one from outside: kill it, edit its files, take a port, make it refuse, fail a call.
  */
 import { DriverError } from '../error.ts';
-import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } from './index.ts';
+import { isSamePair, requireCertificateName } from './certificates.ts';
+import type { ConfigFiles, Nginx, NginxState, PemPair, PublishResult, RefusedConfig } from './index.ts';
 
 export type NginxCall =
   | 'state'
@@ -37,7 +38,7 @@ export class FakeNginx implements Nginx {
   readonly files = new Map<string, string>();
   /** The set that runs: of the last load. */
   served: ConfigFiles = new Map();
-  readonly pems = new Map<string, { certificate: string; key: string }>();
+  readonly pems = new Map<string, PemPair>();
   private readonly before: (call: NginxCall) => void | Promise<void>;
   /** The program was replaced on disk; the new one may not come up. */
   replaced: 'good' | 'bad' | undefined;
@@ -99,7 +100,7 @@ export class FakeNginx implements Nginx {
     };
   }
 
-  async certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+  async certificate(name: string): Promise<PemPair | undefined> {
     await this.before('certificate');
     return this.pems.get(name);
   }
@@ -166,9 +167,9 @@ export class FakeNginx implements Nginx {
     this.kill();
   }
 
-  async writeCertificate(name: string, pem: { certificate: string; key: string }) {
+  async writeCertificate(name: string, pem: PemPair) {
     await this.before('writeCertificate');
-    checkName(name);
+    requireCertificateName(name);
     // A certificate that is new to what runs asks for no reload: nothing that runs names it.
     if (this.pems.has(name)) {
       this.stamp += 1;
@@ -179,14 +180,10 @@ export class FakeNginx implements Nginx {
     return { certificate: `${this.certificates}/${name}.pem`, key: `${this.certificates}/${name}.key` };
   }
 
-  async removeCertificate(
-    name: string,
-    found: { certificate: string; key: string } | undefined,
-  ): Promise<void> {
+  async removeCertificate(name: string, found: PemPair | undefined): Promise<void> {
     await this.before('removeCertificate');
-    checkName(name);
-    const present = this.pems.get(name);
-    if (present?.certificate === found?.certificate && present?.key === found?.key) this.pems.delete(name);
+    requireCertificateName(name);
+    if (isSamePair(this.pems.get(name), found)) this.pems.delete(name);
   }
 
   async follow(onChange: () => void, signal: AbortSignal): Promise<void> {
@@ -228,11 +225,6 @@ export class FakeNginx implements Nginx {
   private changed(): void {
     for (const listener of this.listeners) listener();
   }
-}
-
-function checkName(name: string): void {
-  if (!/^[a-z0-9_][a-z0-9._-]{0,200}$/.test(name))
-    throw new DriverError('invalid', `"${name}" is no name of a certificate.`);
 }
 
 function checkPaths(files: ConfigFiles): void {

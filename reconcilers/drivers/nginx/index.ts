@@ -13,6 +13,12 @@
 /** Paths relative to the configuration folder (`nginx.conf`, `sites/wiki.conf`) to their text. */
 export type ConfigFiles = ReadonlyMap<string, string>;
 
+/** A certificate with those that lead to its root, and its key. PEM. */
+export interface PemPair {
+  certificate: string;
+  key: string;
+}
+
 export interface NginxState {
   running: boolean;
   pid?: number;
@@ -54,7 +60,7 @@ export interface NginxReading {
   /** Reads the disk and the process; never cached. */
   state(): Promise<NginxState>;
   /** A certificate on disk and its key; undefined where one of the two is missing, or they do not belong together. */
-  certificate(name: string): Promise<{ certificate: string; key: string } | undefined>;
+  certificate(name: string): Promise<PemPair | undefined>;
   /** Folder of the published set, as it stands in directives: symlink, not the generation behind it. */
   readonly folder: string;
   /** Folder of the certificates, as it stands in directives: <name>.pem and <name>.key. */
@@ -78,15 +84,12 @@ export interface NginxWriting {
   /** Lets requests finish, then stops it. */
   stop(): Promise<void>;
   /** Writes a certificate chain and key (0600, atomically) where directives can name them; answers the paths. */
-  writeCertificate(
-    name: string,
-    pem: { certificate: string; key: string },
-  ): Promise<{ certificate: string; key: string }>;
+  writeCertificate(name: string, pem: PemPair): Promise<{ certificate: string; key: string }>;
   /**
    * Removes what was found under that name, `certificate(name)`; one that was written there since stays, and that is success. Gone
    * already is success, too.
    */
-  removeCertificate(name: string, found: { certificate: string; key: string } | undefined): Promise<void>;
+  removeCertificate(name: string, found: PemPair | undefined): Promise<void>;
 }
 
 export interface Nginx extends NginxReading, NginxWriting {

@@ -22,7 +22,7 @@ import {
   readGeneration,
   stageGeneration,
 } from './generations.ts';
-import type { ConfigFiles, Nginx, NginxState, PublishResult, RefusedConfig } from './index.ts';
+import type { ConfigFiles, Nginx, NginxState, PemPair, PublishResult, RefusedConfig } from './index.ts';
 import { isLoaded, noteLoaded, pinLoaded, staleCertificates } from './loaded.ts';
 import { NGINX_UNIT, NginxMaster, portTaken } from './master.ts';
 import { identity, type NginxProcess } from './processes.ts';
@@ -99,7 +99,7 @@ class OwnNginx implements Nginx {
     };
   }
 
-  certificate(name: string): Promise<{ certificate: string; key: string } | undefined> {
+  certificate(name: string): Promise<PemPair | undefined> {
     return readCertificate(this.certificates, name);
   }
 
@@ -157,14 +157,14 @@ class OwnNginx implements Nginx {
     });
   }
 
-  writeCertificate(name: string, pem: { certificate: string; key: string }) {
+  writeCertificate(name: string, pem: PemPair) {
     return this.inTurn(async () => {
       await this.ensureFolders();
       return writeCertificate(this.certificates, name, pem);
     });
   }
 
-  removeCertificate(name: string, found: { certificate: string; key: string } | undefined): Promise<void> {
+  removeCertificate(name: string, found: PemPair | undefined): Promise<void> {
     return this.inTurn(() => removeCertificate(this.certificates, name, found));
   }
 
