@@ -54,18 +54,24 @@ export function timesOf(schedule: string, timezone: string): Times {
 
 function makeTimes(schedule: string, timezone: string): Times {
   const times = cron(schedule.trim(), timezone);
-  // A look asks several times for the same moment, and the next ones for moments soon after: until the next time comes the answer stays.
-  let known: { from: number; before: number; latest: number | undefined } | undefined;
-  return {
-    next: (after) => times.nextRun(new Date(after))?.getTime(),
-    latest: (until) => {
-      if (known === undefined || until < known.from || until >= known.before) {
-        const before = times.nextRun(new Date(until))?.getTime() ?? Number.POSITIVE_INFINITY;
-        known = { from: until, before, latest: latestOf(times, until) };
-      }
-      return known.latest;
-    },
+  // A look asks several times for the same moment, and the next ones for moments soon after: until the next time comes the answers stay.
+  let ahead: { from: number; next: number | undefined } | undefined;
+  let behind: { from: number; before: number; latest: number | undefined } | undefined;
+  const next = (after: number): number | undefined => {
+    if (ahead === undefined || after < ahead.from || after >= (ahead.next ?? Number.POSITIVE_INFINITY))
+      ahead = { from: after, next: times.nextRun(new Date(after))?.getTime() };
+    return ahead.next;
   };
+  const latest = (until: number): number | undefined => {
+    if (behind === undefined || until < behind.from || until >= behind.before)
+      behind = {
+        from: until,
+        before: next(until) ?? Number.POSITIVE_INFINITY,
+        latest: latestOf(times, until),
+      };
+    return behind.latest;
+  };
+  return { next, latest };
 }
 
 function latestOf(times: Cron, until: number): number | undefined {

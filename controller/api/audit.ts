@@ -4,7 +4,8 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { Document } from '../../resources/document.ts';
-import { equal, isObject } from '../store/json.ts';
+import { equal } from '../../resources/json.ts';
+import { isObject } from '../store/json.ts';
 import type { Author, Write, WriteResult } from '../store/types.ts';
 import type { Context } from './context.ts';
 import { identityOf } from './identity.ts';

@@ -3,9 +3,9 @@
  * while somebody watches also when something changed; keeps the present list and the last changes, nothing on disk.
  */
 import type { Document } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { equal } from '../store/json.ts';
 import {
   fieldText,
   matchesFields,

@@ -40,8 +40,7 @@ export class EventRecorder {
   }
 
   record(draft: EventDraft): void {
-    const writes = this.#writes(draft);
-    const written = this.#store.write(writes, CONTROLLER).catch(this.#onError);
+    const written = this.#store.write([this.#write(draft)], CONTROLLER).catch(this.#onError);
     this.#pending = Promise.all([this.#pending, written]);
   }
 
@@ -68,7 +67,7 @@ export class EventRecorder {
     }
   }
 
-  #writes({ regarding, type, reason, message, step }: EventDraft): Write[] {
+  #write({ regarding, type, reason, message, step }: EventDraft): Write {
     const { name, uid, generation } = regarding;
     const about = step && eventStep(step, name);
     const text = message.length > 4_000 ? `${message.slice(0, 4_000)} …` : message;
@@ -83,34 +82,26 @@ export class EventRecorder {
     const eventName = `${words.replaceAll(/^-+|-+$/g, '')}-${digest}`;
     const present = this.#store.get('Event', eventName);
     const now = timestamp(this.#clock);
-    const writes: Write[] = [];
-    if (!present || isNewlyKnown(present, about)) {
-      const spec = {
-        regarding: { kind: regarding.kind, name, ...(uid === undefined ? {} : { uid }) },
-        type,
-        reason,
-        message: text,
-        ...(generation === undefined ? {} : { generation }),
-        ...(about ? { step: about } : {}),
-      };
-      writes.push({
-        verb: 'applyChild',
-        document: { apiVersion: API_VERSION, kind: 'Event', metadata: { name: eventName }, spec },
-      });
-    }
-    writes.push({
-      verb: 'status',
-      reference: { kind: 'Event', name: eventName },
-      status: (document) => {
-        const before = (document.status ?? {}) as EventStatus;
-        return {
-          count: (before.count ?? 0) + 1,
-          firstTimestamp: before.firstTimestamp ?? now,
-          lastTimestamp: now,
-        };
-      },
-    });
-    return writes;
+    const status = (document: Document) => {
+      const { count = 0, firstTimestamp = now } = (document.status ?? {}) as EventStatus;
+      return { count: count + 1, firstTimestamp, lastTimestamp: now };
+    };
+    const metadata = { name: eventName };
+    if (present && !isNewlyKnown(present, about))
+      return { verb: 'status', reference: { kind: 'Event', ...metadata }, status };
+    const spec = {
+      regarding: { kind: regarding.kind, name, ...(uid === undefined ? {} : { uid }) },
+      type,
+      reason,
+      message: text,
+      ...(generation === undefined ? {} : { generation }),
+      ...(about ? { step: about } : {}),
+    };
+    return {
+      verb: 'applyChild',
+      document: { apiVersion: API_VERSION, kind: 'Event', metadata, spec },
+      status,
+    };
   }
 }
 

@@ -120,7 +120,7 @@ export class KeyRun<Reading, Writing> {
   }
 
   async run(): Promise<RunResult> {
-    this.#want = this.#reconciler.want(this.#key, this.#dependencies.view);
+    this.#wantAnew();
     if (this.#want === undefined) {
       this.#settled();
       return { outcome: 'converged' };
@@ -154,6 +154,7 @@ export class KeyRun<Reading, Writing> {
     const { loops } = this.#dependencies;
     loops.begin(this.#id);
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
+      if (round > 0) this.#wantAnew();
       const looked = await this.#look();
       if (looked) return looked;
       if (this.#isAsWanted()) this.#settled();
@@ -164,6 +165,7 @@ export class KeyRun<Reading, Writing> {
       const failure = await this.#doSteps();
       if (this.#shutdown.aborted) return undefined;
       if (failure) {
+        this.#wantAnew();
         await this.#look();
         return failure;
       }
@@ -218,10 +220,13 @@ export class KeyRun<Reading, Writing> {
     if (isDrift) await this.#writeStatuses(undefined);
   }
 
-  /** Sets want, have and pending anew. Answers a failure when the world could not be looked at. */
+  #wantAnew(): void {
+    this.#want = this.#reconciler.want(this.#key, this.#dependencies.view);
+  }
+
+  /** Sets have and pending anew, for what is wanted. Answers a failure when the world could not be looked at. */
   async #look(): Promise<Failure | undefined> {
-    const { view, reading, classify } = this.#dependencies;
-    this.#want = this.#reconciler.want(this.#key, view);
+    const { reading, classify } = this.#dependencies;
     if (this.#want === undefined) return undefined;
     this.running.documents = this.#reconciler.documents(this.#want);
     this.#begins(OBSERVE_DEADLINE_SECONDS);
@@ -234,7 +239,10 @@ export class KeyRun<Reading, Writing> {
       this.#divide();
       return undefined;
     } catch (error) {
-      if (error instanceof SupersededError) return this.#look();
+      if (error instanceof SupersededError) {
+        this.#wantAnew();
+        return this.#look();
+      }
       this.#have = undefined;
       this.#pending = [];
       this.#due = [];

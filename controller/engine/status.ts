@@ -2,8 +2,8 @@
  * Makes the status of a document from what a reconciler says of it and from what the engine knows: which generation, since
  * when, what runs. Pure. A status that says nothing new is recognised here, so that it is not written again.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Condition, Document, Operation, StatusBase, StoppedStep } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import type { ConditionDraft, StatusDraft } from './contract.ts';
 
 export interface StatusContext {
@@ -79,5 +79,5 @@ export function composeStatus(present: Document, draft: StatusDraft, context: St
 export function saysTheSame(a: StatusBase | undefined, b: StatusBase): boolean {
   const { observedAt: _a, ...left } = a ?? {};
   const { observedAt: _b, ...right } = b;
-  return isDeepStrictEqual(left, right);
+  return equal(left, right);
 }

@@ -10,23 +10,25 @@ export function identityText({ device, inode, birth }: FolderIdentity): string {
 }
 
 export type FolderVerdict =
-  /** The one we know, or nothing is missing in it. */
+  /** The one we know. */
   | 'same'
-  /** Another one in its place that still has files we know, as after a new checkout: wait until it is complete. */
+  /**
+   * Another one in its place that still has files we know, as after a new checkout: what seems to be gone waits until it is complete. All that
+   * we know may be there, and what a crash kept us from noting may not.
+   */
   | 'renewed'
   /** Another one, and nothing in it says that it is meant to be the same. */
   | 'foreign';
 
-/** `known` are paths that the inventory has documents for; `failed` are others, of files that may name some and could not be applied. */
+/** `known` are paths that the inventory has documents for. */
 export function judgeFolder(
   before: string | undefined,
   now: FolderIdentity,
-  { known, failed }: { known: readonly string[]; failed: readonly string[] },
+  known: readonly string[],
   present: ReadonlySet<string>,
 ): FolderVerdict {
-  const isMissing = (path: string) => !present.has(path);
-  const missing = known.filter(isMissing);
-  if (before === undefined || (missing.length === 0 && !failed.some(isMissing))) return 'same';
+  if (before === undefined) return 'same';
+  const missing = known.filter((path) => !present.has(path));
   const [device, inode, birth] = before.split(':');
   // Device numbers may be dealt anew at boot; inode and birth stay with the folder.
   if (inode === now.inode && birth === now.birth) return 'same';

@@ -139,10 +139,7 @@ export class Inventory {
     const isAlive = ({ documents = [] }: FileEntry) =>
       documents.some(({ kind, name }) => store.get(kind, name) !== undefined);
     const known = entries.filter(isAlive).map(({ path }) => path);
-    const failed = entries
-      .filter((entry) => entry.state === 'failed' && !isAlive(entry))
-      .map(({ path }) => path);
-    const verdict = judgeFolder(this.#folder, scan.folder, { known, failed }, new Set(scan.files.keys()));
+    const verdict = judgeFolder(this.#folder, scan.folder, known, new Set(scan.files.keys()));
     if (verdict !== 'renewed') {
       this.#renewedAt = undefined;
       return verdict;

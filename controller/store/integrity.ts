@@ -5,10 +5,10 @@
 import type Database from 'better-sqlite3';
 import type { Document } from '../../resources/document.ts';
 import { refText } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
 import type { Documents } from './documents.ts';
 import type { History } from './history.ts';
-import { equal } from './json.ts';
 import type { Tables } from './tables.ts';
 
 export interface IntegrityInput {

@@ -86,29 +86,6 @@ class Copy {
   }
 }
 
-/** Same value, whatever the order of keys. A member that is undefined counts as absent. */
-export function equal(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((value, index) => equal(value, b[index]));
-  }
-  return equalObjects(a as JsonObject, b as JsonObject);
-}
-
-function equalObjects(a: JsonObject, b: JsonObject): boolean {
-  let size = 0;
-  for (const key of Object.keys(a)) {
-    const value = a[key];
-    if (value === undefined) continue;
-    size += 1;
-    if (!Object.hasOwn(b, key) || !equal(value, b[key])) return false;
-  }
-  for (const key of Object.keys(b)) if (b[key] !== undefined) size -= 1;
-  return size === 0;
-}
-
 /** Freezes all the way down; stops where something is frozen already. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;

@@ -3,7 +3,8 @@
  * of spec moves generation, and the version comes last, from the transaction.
  */
 import type { Document, Metadata, OwnerReference } from '../../resources/document.ts';
-import { deepFreeze, equal, type JsonObject } from './json.ts';
+import { equal } from '../../resources/json.ts';
+import { deepFreeze, type JsonObject } from './json.ts';
 import type { Wanted } from './manifest.ts';
 import { checkNotDeleting, type Setting } from './rules.ts';
 import type { WriteResult } from './types.ts';

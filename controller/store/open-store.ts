@@ -35,8 +35,8 @@ export interface StoreOptions {
   limits?: Partial<StoreLimits>;
   /** When a group of waiting writes is settled. Default setImmediate. A simulation decides itself. */
   defer?(settle: () => void): void;
-  /** Called with the open database: a simulation takes its room away. */
-  onOpen?(db: Database.Database): void;
+  /** Called with the open database and with what gives the folder back: a simulation takes its room away, and lets it die. */
+  onOpen?(db: Database.Database, unlock: () => void): void;
 }
 
 /** Throws StoreError with what to do: another process has the folder, the key is missing, the database is damaged. */
@@ -51,7 +51,7 @@ export function openStore(options: StoreOptions): SqliteStore {
       const seal = sealWith(readKey(files, log));
       makeDatabaseFile(files, log);
       const db = openDatabase(files, clock, seal, log);
-      options.onOpen?.(db);
+      options.onOpen?.(db, unlock);
       return closingOnError(
         db,
         () => new SqliteStore({ files, db, seal, clock, kinds, validate, log, limits, unlock, defer }),
@@ -69,13 +69,15 @@ function openDatabase(files: StoreFiles, clock: Clock, seal: Seal, log: StoreLog
   const db = new Database(files.database, { timeout: 0 });
   return closingOnError(db, () => {
     // EXCLUSIVE before WAL: no shared-memory file, which a full disk could take away under us.
-    db.pragma('locking_mode = EXCLUSIVE');
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
-    db.pragma(`wal_autocheckpoint = ${WAL_PAGES}`);
-    db.pragma(`journal_size_limit = ${2 * WAL_PAGES * 4096}`);
-    db.pragma('temp_store = MEMORY');
-    db.pragma('cache_size = -16000');
+    db.exec(`
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = ${WAL_PAGES};
+      PRAGMA journal_size_limit = ${2 * WAL_PAGES * 4096};
+      PRAGMA temp_store = MEMORY;
+      PRAGMA cache_size = -16000;
+    `);
     migrate(db, { path: files.database, now: timestamp(clock), log });
     checkKey(db, files, seal);
     return db;

@@ -3,7 +3,8 @@
  * the names of fields are kept, never a value. A list is one field, as in the merge of apply.
  */
 import type { Document } from '../../resources/document.ts';
-import { equal, isObject, type JsonObject } from './json.ts';
+import { equal } from '../../resources/json.ts';
+import { isObject, type JsonObject } from './json.ts';
 import { type Shape, shapeOf } from './merge.ts';
 import type { FieldCause, Manager } from './types.ts';
 

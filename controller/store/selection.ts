@@ -3,8 +3,8 @@
  * change, what the selectors could have seen before it.
  */
 import type { Document } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import type { KindDefinition } from '../../resources/kind.ts';
-import { equal } from './json.ts';
 import {
   fieldText,
   matchesFields,

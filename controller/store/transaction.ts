@@ -4,10 +4,10 @@
  * the commit (store.ts). One object for each transaction of CommitQueue.
  */
 import type { Document, Manifest, Reference } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import type { FieldProblem, KindDefinition } from '../../resources/kind.ts';
 import type { Documents } from './documents.ts';
 import type { History } from './history.ts';
-import { equal } from './json.ts';
 import { manifestReference } from './manifest.ts';
 import { type Decision, stamped } from './next-state.ts';
 import { afterApply, afterUpdate, conflictsOf, ownAlone, ownedPart } from './ownership.ts';
@@ -225,7 +225,7 @@ function decide(
   write: Exclude<Write, Apply>,
 ): Decision {
   if (write.verb === 'create') return verbs.create(setting, present, write.document);
-  if (write.verb === 'applyChild') return verbs.applyChild(setting, present, write.document);
+  if (write.verb === 'applyChild') return verbs.applyChild(setting, present, write);
   if (present === undefined) {
     throw new StoreError('NotFound', `${textOf(reference)} does not exist`, { reference });
   }

@@ -43,8 +43,8 @@ export type Write =
   | { verb: 'status'; reference: Reference; uid?: string; status: (document: Document) => unknown }
   /** Reconcilers only: adds and takes off finalizers. The document goes when it is being deleted and none is left. */
   | { verb: 'finalizers'; reference: Reference; uid: string; add?: string[]; remove?: string[] }
-  /** Reconcilers only: sets ownerReferences too, and may write the kinds that people cannot. */
-  | { verb: 'applyChild'; document: Manifest };
+  /** Reconcilers only: sets ownerReferences too, and may write the kinds that people cannot. `status` as of the verb status, in one change. */
+  | { verb: 'applyChild'; document: Manifest; status?: (document: Document) => unknown };
 
 /** Who set which fields. */
 export interface Manager {

@@ -3,7 +3,8 @@
  * StoreError. No I/O; called by the transaction (transaction.ts), which stores what they answer.
  */
 import { ANNOTATION, type Document, type Json, type Manifest, refText } from '../../resources/document.ts';
-import { copyJson, equal, isObject, type JsonObject } from './json.ts';
+import { equal } from '../../resources/json.ts';
+import { copyJson, isObject, type JsonObject } from './json.ts';
 import { KEPT_METADATA, readManifest, type Wanted } from './manifest.ts';
 import { mergeThreeWay, type Shape, shapeOf } from './merge.ts';
 import { change, type Decision, first, type Parts } from './next-state.ts';
@@ -168,16 +169,21 @@ export function status(
 ): Decision {
   checkController(setting, referenceTo(present), 'status');
   checkPreconditions(present, write);
-  const wanted = write.status(present);
-  if (wanted === undefined) return { outcome: 'unchanged' };
-  const next = copyJson(wanted, 'status');
-  if (!isObject(next))
-    throw invalid(referenceTo(present), [{ field: 'status', message: 'must be an object' }]);
+  const next = statusBy(write.status, present);
+  if (next === undefined) return { outcome: 'unchanged' };
   // A look that found the same as the last one is not worth a write.
   const observedAt = present.status?.observedAt;
   if (observedAt !== undefined && equal({ ...next, observedAt }, present.status))
     return { outcome: 'unchanged' };
   return change(present, { status: next });
+}
+
+function statusBy(say: (document: Document) => unknown, document: Document): JsonObject | undefined {
+  const wanted = say(document);
+  if (wanted === undefined) return undefined;
+  const status = copyJson(wanted, 'status');
+  if (isObject(status)) return status;
+  throw invalid(referenceTo(document), [{ field: 'status', message: 'must be an object' }]);
 }
 
 export function finalizers(
@@ -200,13 +206,19 @@ export function finalizers(
  * Spec as given. Labels, annotations and owners replace where they are given and stay where not; finalizers are only
  * added, since other reconcilers put theirs. Annotations that people set on a child stay.
  */
-export function applyChild(setting: Setting, present: Document | undefined, manifest: Manifest): Decision {
+export function applyChild(
+  setting: Setting,
+  present: Document | undefined,
+  { document: manifest, status: say }: { document: Manifest; status?: (document: Document) => unknown },
+): Decision {
   const wanted = readManifest(manifest);
   const { ownerReferences, finalizers: added } = wanted;
   checkController(setting, { kind: setting.definition.kind, name: wanted.name }, 'a child document');
   const owners: Parts = ownerReferences === undefined ? {} : { ownerReferences };
   if (present === undefined) {
-    return createFrom(setting, wanted, added === undefined ? owners : { ...owners, finalizers: added });
+    const made = createFrom(setting, wanted, added === undefined ? owners : { ...owners, finalizers: added });
+    const status = say && made.next && statusBy(say, made.next);
+    return status && made.next ? { ...made, next: { ...made.next, status } } : made;
   }
   checkNotDeleting(present);
   checkPreconditions(present, wanted);
@@ -217,9 +229,11 @@ export function applyChild(setting: Setting, present: Document | undefined, mani
     labels: manifest.metadata.labels === undefined ? { ...present.metadata.labels } : wanted.labels,
     annotations: { ...present.metadata.annotations, ...wanted.annotations },
   };
+  const status = say && statusBy(say, present);
   return replace(setting, present, merged, {
     ...owners,
     finalizers: [...new Set([...had, ...(added ?? [])])],
+    ...(status ? { status } : {}),
   });
 }
 

@@ -10,6 +10,7 @@ import {
   type ContainerInputs,
   canonicalSettings,
   containerSpec,
+  sameInputs,
   settingsHash,
 } from '../container/description.ts';
 import {
@@ -91,14 +92,17 @@ export async function observeAddon(want: AddonWant, world: Reading): Promise<Add
   const profile = await findProfile(host);
   const inputs =
     running.details &&
-    containerInputs(want, {
-      image: running,
-      details: running.details,
-      folder,
-      address: address ?? '',
-      world,
-      profile,
-    });
+    sameInputs(
+      want.document.spec,
+      containerInputs(want, {
+        image: running,
+        details: running.details,
+        folder,
+        address: address ?? '',
+        world,
+        profile,
+      }),
+    );
   const containers = await seeContainers(docker, {
     uid,
     ...(inputs ? { spec: containerSpec(inputs) } : {}),

@@ -10,6 +10,7 @@ import {
   type ContainerInputs,
   canonicalSettings,
   containerSpec,
+  sameInputs,
   settingsHash,
 } from '../container/description.ts';
 import {
@@ -69,14 +70,17 @@ export async function observeApp(want: AppWant, world: Reading): Promise<AppHave
   const maker = world.settings;
   const inputs =
     image &&
-    containerInputs(want, {
-      image,
-      address: address ?? '',
-      data,
-      certificates: certificate.folder,
-      apparmorProfile,
-      maker,
-    });
+    sameInputs(
+      want.document.spec,
+      containerInputs(want, {
+        image,
+        address: address ?? '',
+        data,
+        certificates: certificate.folder,
+        apparmorProfile,
+        maker,
+      }),
+    );
   const containers = await seeContainers(world.docker, {
     uid,
     ...(inputs ? { spec: containerSpec(inputs) } : {}),

@@ -7,7 +7,7 @@ import { ANNOTATION, condition, type Document, refText, type StatusBase } from '
 import { type DomainFacts, domainFacts, fqdn } from '../../resources/domain.ts';
 import { type EffectiveApp, effectiveApp } from '../../resources/effective.ts';
 import type { AppSpec, AppStatus, PlatformSpec, PlatformStatus } from '../../resources/generated.ts';
-import { canonicalJson } from '../container/canonical.ts';
+import { canonicalFrozen, canonicalJson } from '../container/canonical.ts';
 import { digest } from '../container/description.ts';
 import type { RegistryAuth } from '../drivers/docker/index.ts';
 import { isDiskCritical } from '../platform/pressure.ts';
@@ -108,14 +108,14 @@ export function appWant(name: string, view: View): AppWant | undefined {
     names: namesWant(document, app, host, view),
     // Whatever else of other documents comes into the container belongs in here, too.
     asked: digest(
-      canonicalJson([
-        document.spec,
-        environment.values,
-        platformSpec.network?.dns ?? [],
-        [network?.name ?? '', network?.subnet ?? ''],
-        url ?? '',
-        ...(app.servers.length > 0 ? [addons.env, addons.hosts] : []),
-      ]),
+      `[${[
+        canonicalFrozen(document.spec),
+        canonicalJson(environment.values),
+        canonicalJson(platformSpec.network?.dns ?? []),
+        canonicalJson([network?.name ?? '', network?.subnet ?? '']),
+        canonicalJson(url ?? ''),
+        ...(app.servers.length > 0 ? [canonicalJson(addons.env), canonicalJson(addons.hosts)] : []),
+      ].join()}]`,
       24,
     ),
     ...(credentials.auth ? { auth: credentials.auth } : {}),

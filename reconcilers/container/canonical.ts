@@ -8,6 +8,15 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonicalJson(entry)}`).join(',')}}`;
 }
 
+const known = new WeakMap<object, string>();
+
+/** The same, worked out once: for what is never changed, such as the spec of a document. */
+export function canonicalFrozen(value: object): string {
+  const text = known.get(value) ?? canonicalJson(value);
+  known.set(value, text);
+  return text;
+}
+
 export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return canonicalJson(a) === canonicalJson(b);
 }

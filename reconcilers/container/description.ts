@@ -7,6 +7,7 @@
  */
 import { hash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
+import { equal } from '../../resources/json.ts';
 import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
 /** Label with the canonical settings themselves, so that a difference can be named later. Values of env are digests. */
@@ -72,7 +73,20 @@ export function pathSlug(path: string): string {
   return plain === '' ? 'root' : plain;
 }
 
-/** One look asks for the same settings and their hash several times over. */
+/** By spec of a document, which is frozen. */
+const lately = new WeakMap<object, ContainerInputs>();
+
+/**
+ * Looks come to the same inputs again and again: where they are equal it answers those of the look before, so that what follows from them is
+ * worked out once.
+ */
+export function sameInputs(spec: object, inputs: ContainerInputs): ContainerInputs {
+  const before = lately.get(spec);
+  if (before && equal(before, inputs)) return before;
+  lately.set(spec, inputs);
+  return inputs;
+}
+
 const settingsOf = new WeakMap<ContainerInputs, Record<string, Json>>();
 const hashOf = new WeakMap<Record<string, Json>, string>();
 
@@ -122,7 +136,16 @@ export function digest(text: string, length: number): string {
   return hash('sha256', text, 'hex').slice(0, length);
 }
 
+const specOf = new WeakMap<ContainerInputs, ContainerSpec & { hash: string }>();
+
+/** The answer is shared: not to be changed. */
 export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
+  const known = specOf.get(inputs) ?? makeSpec(inputs);
+  specOf.set(inputs, known);
+  return known;
+}
+
+function makeSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
   const { owner } = inputs;
   const settings = canonicalSettings(inputs);
   const hash = settingsHash(settings);

@@ -128,7 +128,10 @@ export interface Switch {
   signal: AbortSignal;
 }
 
-/** Two containers cannot have one address and one data folder at the same time: the old one stops, and comes back on failure. */
+/**
+ * Two containers cannot have one address and one data folder at the same time: the old one stops. On failure it comes back, unless it is
+ * the same as the new one: then the new one, which is as the document says, stays.
+ */
 export async function switchContainer(work: Switch, world: Writing): Promise<void> {
   const next = await find(work, world);
   const others = (await ofDocument(work.uid, world)).filter(({ id }) => id !== next.id);
@@ -150,9 +153,14 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
       throw error;
     }
     const text = await tellFailure(error, next, world);
+    const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
+    if (back && back.labels[LABEL.hash] === next.labels[LABEL.hash]) {
+      // The same program with the same settings, but for what it had drifted from: started anew it would fare no better.
+      await world.docker.remove(back.id);
+      throw new ReconcileError('retryable', 'StartFailed', text, { cause: error });
+    }
     // Forced: one that starts again and again may be between two lives.
     await world.docker.remove(next.id);
-    const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
     if (back) await start(back, world);
     const after = back ? '; the container before it serves again' : '';
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });

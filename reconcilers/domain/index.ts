@@ -36,7 +36,7 @@ export const domainReconciler: Reconciler<DomainWant, DomainHave, Step, Reading,
 };
 
 function wakes(changed: Document, view: View): readonly string[] {
-  const { kind, metadata, spec } = changed;
+  const { kind, metadata } = changed;
   const domains = view.list('Domain');
   if (kind === 'Platform') return domains.map((domain) => domain.metadata.name);
   if (kind === 'Secret') {
@@ -46,7 +46,8 @@ function wakes(changed: Document, view: View): readonly string[] {
       )
       .map((domain) => domain.metadata.name);
   }
-  // What uses a Domain matters to one that waits to be deleted.
-  const used = view.get('Domain', String(spec['domain']));
-  return used?.metadata.deletionTimestamp === undefined ? [] : [used.metadata.name];
+  // What uses a Domain matters to one that waits to be deleted; what has left it for another does not name it any more.
+  return domains
+    .filter(({ metadata: { deletionTimestamp } }) => deletionTimestamp !== undefined)
+    .map((domain) => domain.metadata.name);
 }

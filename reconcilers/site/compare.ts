@@ -8,7 +8,7 @@ import { isIntact } from './directives.ts';
 import type { Have } from './observe.ts';
 import { type Refusal, readRefusal, refusalPath } from './refusal.ts';
 import { needsOwn, servingsOf } from './servings.ts';
-import type { SiteDocument, Want, WantedSite } from './want.ts';
+import type { SiteSpec, Want, WantedSite } from './want.ts';
 
 export interface Comparison {
   /** The set as it should be. */
@@ -81,17 +81,18 @@ function certificatesIn(files: ReadonlyMap<string, string>, edge: Edge): Set<str
   return names;
 }
 
-/** Documents are frozen and hosts come from them: a text is made again when its Site, another's claim or the edge changes. */
-const texts = new WeakMap<SiteDocument, { key: string; text: string }>();
+/** By spec, which is frozen: a text is made again when that of its Site, another's claim or the edge changes. */
+const texts = new WeakMap<SiteSpec, { key: string; text: string }>();
 
 function textOf(site: WantedSite, { edge, nginx }: Have): string {
   const servings = servingsOf(site, nginx.certificates);
   const { modernOnly, thumbprints } = site;
   const key = JSON.stringify([site.hosts, edge, servings, modernOnly, [...thumbprints]]);
-  const known = texts.get(site.document);
+  const { spec } = site.document;
+  const known = texts.get(spec);
   if (known?.key === key) return known.text;
   const text = siteText(site, edge, servings);
-  texts.set(site.document, { key, text });
+  texts.set(spec, { key, text });
   return text;
 }
 

@@ -17,7 +17,7 @@ interface Area {
 const CLOCK = 'controller/clock.ts';
 const SHARED = [CLOCK, 'controller/log.ts', 'controller/frames.ts'];
 const CONTRACT = 'controller/engine/contract.ts';
-const OF_ALL = ['resources/document.ts', 'resources/kind.ts'];
+const OF_ALL = ['resources/document.ts', 'resources/json.ts', 'resources/kind.ts'];
 
 /** The first that holds a file is its area. */
 export const AREAS: readonly Area[] = [

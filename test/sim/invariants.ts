@@ -4,14 +4,14 @@
  */
 import type { SqliteStore } from '../../controller/store/sqlite-store.ts';
 import type { Change } from '../../controller/store/types.ts';
-import { LABEL } from '../../reconcilers/drivers/docker/index.ts';
+import { type ContainerSpec, LABEL } from '../../reconcilers/drivers/docker/index.ts';
 import type { Document } from '../../resources/document.ts';
 import type { Call } from './drivers.ts';
 import { foreignThings } from './memory.ts';
 import { parts } from './parts/index.ts';
 import { hasSecret } from './secrets.ts';
 import type { Simulation } from './simulation.ts';
-import { ourContainers } from './world.ts';
+import { ourContainers, type World } from './world.ts';
 
 export type Moment =
   /** About to be made. */
@@ -85,6 +85,37 @@ const oneContainer: Invariant = {
   },
 };
 
+/** By id of a container, the life that asked for it. */
+const makers = new WeakMap<World, Map<string, number>>();
+
+const madeIsKnown: Invariant = {
+  name: 'what a life of the controller has made it knows of, also where the answer was lost',
+  check({ world, lives }, moment) {
+    if (moment.type !== 'call' && moment.type !== 'done') return undefined;
+    const { method, args } = moment.call;
+    if (method !== 'createContainer') return undefined;
+    const { name } = args[0] as ContainerSpec;
+    const there = world.docker.engine.find(name);
+    if (!there) return undefined;
+    const made = makers.get(world) ?? new Map<string, number>();
+    makers.set(world, made);
+    if (moment.type === 'done') made.set(there.id, lives);
+    else if (made.get(there.id) === lives) return `${name} is made again, beside ${there.id}`;
+    return undefined;
+  },
+};
+
+let told: { change: Change; text: string } | undefined;
+
+/** What people are told by a change: more than one invariant reads it. */
+function toldBy(change: Change): string {
+  if (told?.change === change) return told.text;
+  const { document } = change;
+  const text = JSON.stringify((document.kind === 'Event' ? document : document.status) ?? '');
+  told = { change, text };
+  return text;
+}
+
 const secretsStaySecret: Invariant = {
   name: 'no secret is in an event, a log line or a status',
   check({ world }, moment) {
@@ -95,8 +126,7 @@ const secretsStaySecret: Invariant = {
     }
     if (moment.type !== 'change') return undefined;
     const { document } = moment.change;
-    const shown = document.kind === 'Event' ? document : document.status;
-    const text = JSON.stringify(shown ?? '');
+    const text = toldBy(moment.change);
     return hasSecret(text) ? `${document.kind}/${document.metadata.name}: ${text}` : undefined;
   },
 };
@@ -111,8 +141,7 @@ const wordsAreForPeople: Invariant = {
     }
     if (moment.type !== 'change') return undefined;
     const { document } = moment.change;
-    if (document.kind !== 'Event' && !document.status) return undefined;
-    const text = JSON.stringify([document.status, document.kind === 'Event' ? document.spec : '']);
+    const text = toldBy(moment.change);
     return MISTAKE.test(text) ? `${document.kind}/${document.metadata.name}: ${text}` : undefined;
   },
 };
@@ -216,6 +245,7 @@ const general: readonly Invariant[] = [
   dataStays,
   volumesAreKept,
   oneContainer,
+  madeIsKnown,
   secretsStaySecret,
   wordsAreForPeople,
   changesHaveReasons,

@@ -74,7 +74,13 @@ const OWN_WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** It is given the program, so that no file is left of it, and looks for packages and schemas from the folder of its source. */
 function startWorker(program: string, worker: string, theme: string | undefined): ChildProcess {
   // Most objects of a history live as long as it does: room for them makes the collector's work small.
-  const options = ['--max-semi-space-size=64', '--no-warnings', '--input-type=module'];
+  const options = [
+    '--max-semi-space-size=64',
+    // Errors are made by the thousand, and a trace has their words alone; the replay of one history has all.
+    '--stack-trace-limit=0',
+    '--no-warnings',
+    '--input-type=module',
+  ];
   const child = spawn(process.execPath, options, {
     cwd: dirname(worker),
     env: { ...process.env, ...(theme === undefined ? {} : { HOLDFAST_SIM_THEME: theme }) },

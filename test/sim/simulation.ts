@@ -2,7 +2,7 @@
  * The whole controller with its real store, on fakes and virtual time. It begins and ends lives of the controller, lets time pass, and
  * holds every invariant at every moment. What happens to it is decided elsewhere (history.ts); nothing here waits for real time.
  */
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { type Core, startCore } from '../../controller/core.ts';
@@ -77,7 +77,7 @@ export class Simulation implements Gate {
   commits = 0;
   /** Calls that write. */
   writes = 0;
-  /** Of documents, but for old events that go, and details of a container that nobody had asked for before. */
+  /** Of documents, while it is judged that nothing happens; but for old events that go, and details of a container that nobody had asked for before. */
   changes = 0;
   /** Writes of people that wait for their answer. */
   waiting = 0;
@@ -96,6 +96,7 @@ export class Simulation implements Gate {
   #folder = '';
   #isBuried = false;
   #unwatch: () => void = () => undefined;
+  #unlock: () => void = () => undefined;
 
   constructor(options: SimulationOptions) {
     this.appNames = APP_NAMES.slice(0, options.apps);
@@ -194,8 +195,8 @@ export class Simulation implements Gate {
 
   close(): void {
     this.life.die('the simulation is over');
-    this.#closeStore();
     rmSync(this.#options.folder, { recursive: true, force: true });
+    this.#abandonStore();
   }
 
   // What the wrapped drivers ask.
@@ -251,10 +252,11 @@ export class Simulation implements Gate {
     this.trace.say(`life ${this.lives} begins, version ${this.version}`);
     const folder = join(this.#options.folder, `life-${this.lives}`);
     if (this.#folder === '') mkdirSync(this.#options.folder, { recursive: true });
-    else copyFolder(this.#folder, folder);
-    this.#closeStore();
-    if (this.#folder !== '') rmSync(this.#folder, { recursive: true, force: true });
+    else renameSync(this.#folder, folder);
     this.#folder = folder;
+    this.#abandonStore();
+    // The kernel's lock is of the process, which lives on here.
+    rmSync(join(folder, 'store.lock'), { force: true });
     try {
       this.#open(life, folder);
     } catch (error) {
@@ -274,9 +276,10 @@ export class Simulation implements Gate {
       defer: (settle) => {
         if (!life.isDead) life.deferred.push(settle);
       },
-      onOpen: (db) => {
+      onOpen: (db, unlock) => {
         this.#db = db;
-        this.#limitPages();
+        this.#unlock = unlock;
+        if (this.#diskIsFull) this.#limitPages();
       },
     });
     this.store = store;
@@ -317,13 +320,13 @@ export class Simulation implements Gate {
     this.clock.after(this.downtime, () => this.#begin());
   }
 
-  #closeStore(): void {
-    const { store } = this;
+  /** As its process ended: what waits is never written. SQLite tidies up nothing in a file that has moved since it was opened. */
+  #abandonStore(): void {
     this.#unwatch();
+    this.#db?.close();
+    this.#unlock();
     this.store = undefined;
     this.#db = undefined;
-    // Its files were copied as they are: what this still writes is seen by nobody.
-    void store?.close();
   }
 
   #limitPages(): void {
@@ -355,7 +358,7 @@ export class Simulation implements Gate {
     this.memory.changed(change);
     const { kind, metadata } = document;
     const isOld = kind === 'Event' && type === 'DELETED';
-    if (!isOld && !onlyKnowsMore(this.memory.previous, document)) this.changes += 1;
+    if (this.isJudged && !isOld && !onlyKnowsMore(this.memory.previous, document)) this.changes += 1;
     const ready = document.status?.conditions?.find((entry) => entry.type === 'Ready');
     const state = ready ? ` Ready=${ready.status} ${ready.reason}` : '';
     this.trace.say(
@@ -396,12 +399,6 @@ export class Simulation implements Gate {
       [...of].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), this.#options.seed),
     );
   }
-}
-
-/** The store has its files side by side; copying one by one is a quarter of the work of a general copy. */
-function copyFolder(from: string, to: string): void {
-  mkdirSync(to);
-  for (const name of readdirSync(from)) copyFileSync(join(from, name), join(to, name));
 }
 
 /** The details of a container are looked at when there is a reason, so that they may come later than the rest. */

@@ -154,14 +154,13 @@ const now = { device: '1', inode: '10', birth: '100' };
 const folders: {
   name: string;
   before: string | undefined;
-  failed?: string[];
   present: string[];
   verdict: string;
 }[] = [
   { name: 'the first look', before: undefined, present: [], verdict: 'same' },
   { name: 'the same folder, files removed', before: '1:10:100', present: [], verdict: 'same' },
   { name: 'a device number dealt anew at boot', before: '7:10:100', present: ['a'], verdict: 'same' },
-  { name: 'another device with all files', before: '7:11:100', present: ['a', 'b'], verdict: 'same' },
+  { name: 'another device with all files', before: '7:11:100', present: ['a', 'b'], verdict: 'renewed' },
   { name: 'another device with some files', before: '7:11:100', present: ['a'], verdict: 'foreign' },
   { name: 'another device, empty', before: '7:2:1', present: [], verdict: 'foreign' },
   {
@@ -172,17 +171,16 @@ const folders: {
   },
   { name: 'another folder on the device, empty', before: '1:11:90', present: [], verdict: 'foreign' },
   {
-    name: 'another folder on the device without one that could not be applied',
+    name: 'another folder on the device with all files that are known',
     before: '1:11:90',
-    failed: ['c'],
     present: ['a', 'b'],
     verdict: 'renewed',
   },
   { name: 'an inode number used again', before: '1:10:90', present: [], verdict: 'foreign' },
 ];
-for (const { name, before, failed = [], present, verdict } of folders) {
+for (const { name, before, present, verdict } of folders) {
   test(`${name} is ${verdict}`, () => {
-    assert.is(judgeFolder(before, now, { known: ['a', 'b'], failed }, new Set(present)), verdict);
+    assert.is(judgeFolder(before, now, ['a', 'b'], new Set(present)), verdict);
   });
 }
 

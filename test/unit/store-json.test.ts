@@ -1,11 +1,12 @@
 /** The pure parts under the store: JSON copies, patches, the three-way merge, hidden values. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { copyJson, deepFreeze, equal, type JsonObject, pointerToField } from '../../controller/store/json.ts';
+import { copyJson, deepFreeze, type JsonObject, pointerToField } from '../../controller/store/json.ts';
 import { mergeThreeWay, shapeOf } from '../../controller/store/merge.ts';
 import { applyJsonPatch, applyMergePatch, patchBetween } from '../../controller/store/patch.ts';
 import { hideRevision, hideSecrets, keepHidden } from '../../controller/store/secrets.ts';
 import { StoreError } from '../../controller/store/types.ts';
+import { equal } from '../../resources/json.ts';
 
 const isInvalid = (error: unknown) => error instanceof StoreError && error.reason === 'Invalid';
 

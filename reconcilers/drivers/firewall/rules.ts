@@ -3,8 +3,12 @@
  * can be compared whatever version of iptables wrote them. Pure; the reconciler, the real driver and the fake share it.
  */
 import { isIP } from 'node:net';
+import { memo } from '../../../resources/memo.ts';
 import { DriverError } from '../error.ts';
 import { type Accept, CHAIN, type Family, type FamilyState, type FirewallPolicy, HOOK } from './index.ts';
+
+/** Of all Apps and their databases, and of what was there before. */
+const RULES_KEPT = 2_000;
 
 const PURPOSE = /^[a-zA-Z0-9][a-zA-Z0-9 ./_-]{0,200}$/;
 
@@ -38,14 +42,14 @@ export function wantedRules(policy: FirewallPolicy, family: Family): string[] {
   return rulesOf(policy, family).map(canonicalRule);
 }
 
-/** Options sorted, the modules that they imply left out, host masks left out, states sorted. */
-export function canonicalRule(rule: string): string {
-  return optionsOf(rule)
+/** Options sorted, the modules that they imply left out, host masks left out, states sorted. The same rules are found at every look. */
+export const canonicalRule: (rule: string) => string = memo(RULES_KEPT, (rule) =>
+  optionsOf(rule)
     .filter(({ flag }) => flag !== '-m')
     .map(({ not, flag, value }) => `${not ? '! ' : ''}${flag} ${canonicalValue(flag, value)}`.trim())
     .sort()
-    .join(' ');
-}
+    .join(' '),
+);
 
 function canonicalValue(flag: string, value: string): string {
   if (flag === '-s' || flag === '-d') return value.replace(/\/(32|128)$/, '');

@@ -1,0 +1,73 @@
+/** What becomes of the old container and the new one where the new one does not come up, in the whole controller on fakes. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
+
+/** It ends by itself, a second after each start. */
+const ENDS = 'test.local/ends:1';
+
+async function started(): Promise<RunningController> {
+  const controller = await startController();
+  controller.world.docker.addImage(ENDS, {
+    program: () => ({
+      lines: [{ stream: 'stderr', text: 'no database', after: 0 }],
+      exit: { code: 3, after: 1_000 },
+    }),
+  });
+  await controller.settle();
+  return controller;
+}
+
+const ownContainers = ({ world }: RunningController) =>
+  [...world.docker.engine.containers.values()].filter(({ name }) => name.startsWith('holdfast-app-shop'));
+
+test('where the repaired container fails just as the drifted one would, it stays, and it is told what fails', async () => {
+  const controller = await started();
+  const { engine } = controller.world.docker;
+  try {
+    await controller.apply(appManifest('shop', { image: ENDS }));
+    await controller.pass(100);
+    const [before] = ownContainers(controller);
+    assert.ok(before, 'no container was made');
+    engine.disconnect(before, 'holdfast');
+    await controller.pass(60_000);
+    const [now, ...others] = ownContainers(controller);
+    assert.equal(others, []);
+    assert.is.not(now?.id, before.id);
+    assert.is(now?.name, 'holdfast-app-shop');
+    const made = now?.id;
+    assert.is(
+      controller.ready('App', 'shop').reason,
+      'CrashLooping',
+      controller.ready('App', 'shop').message,
+    );
+    await controller.pass(120_000);
+    assert.is(ownContainers(controller)[0]?.id, made, 'it is made again and again');
+  } finally {
+    await controller.close();
+  }
+});
+
+test('where another version fails, the one before comes back', async () => {
+  const controller = await started();
+  try {
+    await controller.apply(appManifest('shop'));
+    await controller.pass(500);
+    serveApps(controller);
+    await controller.pass(10_000);
+    const [before] = ownContainers(controller);
+    assert.is(controller.ready('App', 'shop').status, 'True');
+    controller.world.probe.answers.clear();
+    await controller.apply(appManifest('shop', { image: ENDS }));
+    await controller.pass(20_000);
+    assert.is(controller.ready('App', 'shop').reason, 'RolloutFailed');
+    assert.equal(
+      ownContainers(controller).map(({ id, state }) => [id, state]),
+      [[before?.id, 'running']],
+    );
+  } finally {
+    await controller.close();
+  }
+});
+
+test.run();
