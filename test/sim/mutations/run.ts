@@ -23,7 +23,7 @@ const COPIED = [
   'tsconfig.json',
 ];
 /** A bug that so many histories do not notice is taken for unnoticed. */
-const MOST_HISTORIES = 250;
+const MOST_HISTORIES = 500;
 
 export interface Outcome {
   mutation: Mutation;

@@ -19,6 +19,7 @@ export const FILES = 'files';
 const PATHS = ['one.yaml', 'two.json', 'team/three.yml'] as const;
 /** It may be half of what was there. */
 const brokenText = (name: string) => `kind: App\nmetadata: {name: ${name}}\nspec: [`;
+const WRITTEN = 'a file of manifests is written';
 const SEPARATOR = '\n---\n';
 const DELETED = /^info deleted a document that no file names (\{.*\})$/;
 
@@ -114,15 +115,20 @@ function comeBack(folder: FakeManifestFolder): void {
   home?.comesBack();
 }
 
-function anyText(sim: Simulation, random: Random): string {
-  const chosen = random.next() < 0.7 ? [random.pick(sim.appNames)] : sim.appNames;
+/** People have an App to a file, mostly; now and then a file names what another one has. */
+function anyText(sim: Simulation, path: string, random: Random): string {
+  const { appNames } = sim;
+  const own = appNames[(PATHS as readonly string[]).indexOf(path) % appNames.length] ?? '';
+  const chance = random.next();
+  const chosen = chance < 0.6 ? [own] : chance < 0.85 ? [random.pick(appNames)] : appNames;
   return chosen.map((name) => JSON.stringify(manifest(name, anySpec(name, random)))).join(SEPARATOR);
 }
 
 const disturbances: readonly Disturbance[] = [
-  toFolder('a file of manifests is written', 8, (folder, random, sim) =>
-    folder.put(random.pick(PATHS), anyText(sim, random)),
-  ),
+  toFolder(WRITTEN, 8, (folder, random, sim) => {
+    const path = random.pick(PATHS);
+    folder.put(path, anyText(sim, path, random));
+  }),
   toFolder(
     'a file of manifests is removed while the controller is away',
     2,
@@ -146,7 +152,7 @@ const disturbances: readonly Disturbance[] = [
   }),
   toFolder('a file of manifests is written slowly', 2, (folder, random, sim) => {
     const path = random.pick(PATHS);
-    const text = anyText(sim, random);
+    const text = anyText(sim, path, random);
     folder.put(path, text.slice(0, random.below(text.length)));
     folder.open.add(path);
     sim.clock.after(random.pick([100, 3_000]), () => {
@@ -266,6 +272,7 @@ function isIn(part: unknown, whole: unknown): boolean {
 export const sourcePart: Part = {
   kind: 'Source',
   theme: FILES,
+  opening: [WRITTEN, WRITTEN],
   disturbances,
   invariants: [onlyWhatNoFileNames, noteGiven],
   lift({ world: { manifests }, appNames }) {
