@@ -54,8 +54,8 @@ export class Inventory {
   #owned = new Set<string>();
   /** Documents that the last prune did not touch, with the reason. */
   #left: string[] = [];
-  /** When the folder was first seen to be another one, by the monotonic clock. */
-  #renewedAt: number | undefined;
+  /** Another folder than before, and when it was first seen, by the monotonic clock. */
+  #renewed: { identity: string; at: number } | undefined;
 
   constructor(options: DirectoryOptions, times: Times, signal: AbortSignal) {
     this.#options = options;
@@ -141,11 +141,12 @@ export class Inventory {
     const known = entries.filter(isAlive).map(({ path }) => path);
     const verdict = judgeFolder(this.#folder, scan.folder, known, new Set(scan.files.keys()));
     if (verdict !== 'renewed') {
-      this.#renewedAt = undefined;
+      this.#renewed = undefined;
       return verdict;
     }
-    this.#renewedAt ??= clock.monotonic();
-    return clock.monotonic() - this.#renewedAt >= this.#times.renewed ? 'same' : 'renewed';
+    const identity = identityText(scan.folder);
+    if (this.#renewed?.identity !== identity) this.#renewed = { identity, at: clock.monotonic() };
+    return clock.monotonic() - this.#renewed.at >= this.#times.renewed ? 'same' : 'renewed';
   }
 
   /** What was in a folder that is made anew, and could not be applied, is waited for as well. */

@@ -341,7 +341,10 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
   const current = have.containers.filter(fits).sort(runningFirst)[0];
   const others = have.containers.filter((container) => container !== current);
   const target = `container/${containerName(name, 'Addon')}`;
-  const replaced = others.find(isUp) ?? others[0];
+  // One that was made for the same and does not run came late, from a controller that is gone: there is nothing to go back to.
+  const isLeft = (container: SeenContainer) =>
+    current !== undefined && isUp(current) && container.hash === hash;
+  const replaced = others.find(isUp) ?? others.find((container) => !isLeft(container));
   const reasons = current && !replaced ? [] : containerReasons(want, settings, replaced);
   const steps: AddonStep[] = [];
   if (!current) {

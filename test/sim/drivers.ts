@@ -87,7 +87,7 @@ export interface Gate {
   fault(call: Call): Fault | undefined;
   called(call: Call): void;
   /** After an effect. */
-  checkWorld(call: Call): void;
+  checkWorld(call: Call, life: Life): void;
   failed(call: Call, error: unknown): void;
   /** What becomes of an event: how often it comes, and after how many milliseconds each. */
   fates(driver: DriverName): readonly number[];
@@ -153,7 +153,7 @@ async function run(call: Call, original: () => unknown, gate: Gate, life: Life):
     gate.failed(call, error);
     throw error;
   }
-  if (call.writes) gate.checkWorld(call);
+  if (call.writes) gate.checkWorld(call, life);
   if (life.isDead || gate.crashes(life, `after ${name}`)) return never();
   if (fault) await strike(fault, 'after', call, gate, life);
   return life.isDead ? never() : answer;

@@ -16,8 +16,8 @@ import { ourContainers, type World } from './world.ts';
 export type Moment =
   /** About to be made. */
   | { type: 'call'; call: Call }
-  /** It has had its effect. */
-  | { type: 'done'; call: Call }
+  /** It has had its effect. Not heard: whoever made it is dead. */
+  | { type: 'done'; call: Call; isHeard: boolean }
   | { type: 'change'; change: Change }
   | { type: 'log'; level: string; text: string }
   | { type: 'opened'; store: SqliteStore };
@@ -99,8 +99,9 @@ const madeIsKnown: Invariant = {
     if (!there) return undefined;
     const made = makers.get(world) ?? new Map<string, number>();
     makers.set(world, made);
-    if (moment.type === 'done') made.set(there.id, lives);
-    else if (made.get(there.id) === lives) return `${name} is made again, beside ${there.id}`;
+    if (moment.type === 'done' && moment.isHeard) made.set(there.id, lives);
+    if (moment.type === 'call' && made.get(there.id) === lives)
+      return `${name} is made again, beside ${there.id}`;
     return undefined;
   },
 };

@@ -229,8 +229,8 @@ export class Simulation implements Gate {
     if (call.writes) this.hold({ type: 'call', call });
   }
 
-  checkWorld(call: Call): void {
-    this.hold({ type: 'done', call });
+  checkWorld(call: Call, { isDead }: Life): void {
+    this.hold({ type: 'done', call, isHeard: !isDead });
   }
 
   failed(call: Call, error: unknown): void {

@@ -47,6 +47,11 @@ function records({ memory }: Simulation): Document[] {
   return [...memory.documents.values()].filter(({ kind }) => kind === 'DNSRecord');
 }
 
+function isRefused(owner: Document | undefined): boolean {
+  const reason = owner && condition(owner, 'Ready')?.reason;
+  return reason === 'LocationConflict' || reason === 'PortConflict';
+}
+
 function problemsOf(sim: Simulation, record: Document): string[] {
   const { metadata, status } = record;
   const { name, type, values } = record.spec as unknown as DNSRecordSpec;
@@ -57,6 +62,8 @@ function problemsOf(sim: Simulation, record: Document): string[] {
   if (!owner || sim.store?.get(owner.kind, owner.name)?.metadata.uid !== owner.uid)
     return ['it is an orphan'];
   if (metadata.deletionTimestamp) return ['it is still being deleted'];
+  // Of an App that may not have what it asks for, all stays as it was.
+  if (isRefused(sim.store?.get(owner.kind, owner.name))) return [];
   const ready = condition(record, 'Ready');
   if (ready?.status !== 'True' || status?.observedGeneration !== metadata.generation)
     return [`it is ${ready?.reason}: ${ready?.message}`];
