@@ -153,17 +153,40 @@ export async function switchContainer(work: Switch, world: Writing): Promise<voi
       throw error;
     }
     const text = await tellFailure(error, next, world);
+    const lost = await lostNetwork(next, world);
     const back = up[0] ?? others.sort((a, b) => b.createdAt - a.createdAt)[0];
-    if (back && back.labels[LABEL.hash] === next.labels[LABEL.hash]) {
+    if (back && lost === undefined && back.labels[LABEL.hash] === next.labels[LABEL.hash]) {
       // The same program with the same settings, but for what it had drifted from: started anew it would fare no better.
       await world.docker.remove(back.id);
       throw new ReconcileError('retryable', 'StartFailed', text, { cause: error });
     }
     // Forced: one that starts again and again may be between two lives.
     await world.docker.remove(next.id);
-    if (back) await start(back, world);
-    const after = back ? '; the container before it serves again' : '';
+    const after = back ? await goBack(back, world) : '';
+    if (lost !== undefined) {
+      const message = `the new container lost the network ${lost} while it came up; it is made again`;
+      throw new ReconcileError('retryable', 'NetworkLost', message, { cause: error });
+    }
     throw new ReconcileError('terminal', 'RolloutFailed', `${text}${after}`, { cause: error });
+  }
+}
+
+/** The network that somebody has taken from it; undefined where it has it. */
+async function lostNetwork({ id }: ContainerSummary, { docker }: Writing): Promise<string | undefined> {
+  const found = await docker.container(id);
+  if (found?.state !== 'running') return undefined;
+  const { name } = found.settings.network;
+  return found.addresses[name] === undefined ? name : undefined;
+}
+
+/** What to say of it. That it does not start either, such as for a port that another has by now, is no reason to begin anew. */
+async function goBack(back: ContainerSummary, world: Writing): Promise<string> {
+  try {
+    await start(back, world);
+    return '; the container before it serves again';
+  } catch (error) {
+    if (!(error instanceof ReconcileError)) throw error;
+    return `; the container before it does not start either: ${error.message}`;
   }
 }
 

@@ -1,7 +1,9 @@
 /** Addons and Bindings in the whole controller on fakes: what an App is given, what is kept, what an upgrade does, and what goes wrong. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Drivers } from '../../controller/core.ts';
 import type { DatabaseServer } from '../../reconcilers/drivers/database/index.ts';
+import type { FakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { DriverError } from '../../reconcilers/drivers/error.ts';
 import { ANNOTATION, API_VERSION, type Manifest } from '../../resources/document.ts';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
@@ -252,6 +254,35 @@ within(
     assert.equal(enter(controller), ['hello']);
   },
 );
+
+test('a new server that loses the network while it comes up is made again', async () => {
+  let lost: string | undefined;
+  const wrap = (drivers: Drivers) => {
+    const docker = drivers.docker as FakeDocker;
+    const start = async (id: string) => {
+      await docker.start(id);
+      const begun = docker.engine.find(id);
+      if (lost !== undefined || !begun?.name.endsWith('-next')) return;
+      lost = id;
+      docker.engine.disconnect(begun, 'holdfast');
+    };
+    return { docker: { ...docker, start } };
+  };
+  const controller = await started({ wrap });
+  try {
+    await controller.apply(shop(), addon('postgresql', { type: 'postgresql' }));
+    await becomes(controller, 'App', 'shop', 'Serving');
+    const { engine } = controller.world.docker;
+    const before = engine.find('holdfast-addon-postgresql')?.id;
+    await controller.apply(addon('postgresql', { type: 'postgresql', memory: '768Mi' }));
+    await controller.pass(900_000);
+    await becomes(controller, 'Addon', 'postgresql', 'Serving');
+    assert.ok(lost, 'no new server was started');
+    assert.not.ok([before, lost].includes(engine.find('holdfast-addon-postgresql')?.id));
+  } finally {
+    await controller.close();
+  }
+});
 
 within('a redis is the own of an App, goes with it, and its data stays', async (controller) => {
   await controller.apply(appManifest('chat', { addons: { redis: {} } }));

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
+import { exampleSpec } from './docker-spec.ts';
 
 /** It ends by itself, a second after each start. */
 const ENDS = 'test.local/ends:1';
@@ -65,6 +66,35 @@ test('where another version fails, the one before comes back', async () => {
       ownContainers(controller).map(({ id, state }) => [id, state]),
       [[before?.id, 'running']],
     );
+  } finally {
+    await controller.close();
+  }
+});
+
+test('where neither the new one comes up nor the one before can come back, it is told once, and not tried for ever', async () => {
+  const controller = await started();
+  const { docker } = controller.world;
+  try {
+    const port = { tcpPorts: { SSH_PORT: { title: 'Git', containerPort: 22 } }, ports: { SSH_PORT: 2222 } };
+    await controller.apply(appManifest('shop', port));
+    await controller.pass(500);
+    serveApps(controller);
+    await controller.pass(10_000);
+    controller.world.probe.answers.clear();
+    await controller.apply(appManifest('shop', { image: ENDS }));
+    await controller.pass(300);
+    const ports = [{ containerPort: 22, hostPort: 2222, protocol: 'tcp' as const }];
+    docker.addImage('wiki:1', {});
+    const network = { name: 'holdfast', address: '10.213.0.99' };
+    const squatter = exampleSpec({ name: 'squatter', ports, labels: {}, network });
+    docker.engine.start(docker.engine.create(squatter));
+    await controller.pass(20_000);
+    const { reason, message } = controller.ready('App', 'shop');
+    assert.is(reason, 'RolloutFailed');
+    assert.match(message, /ended with exit code 3[^]*does not start either: .*2222/);
+    const made = [...docker.engine.containers.keys()];
+    await controller.pass(120_000);
+    assert.equal([...docker.engine.containers.keys()], made);
   } finally {
     await controller.close();
   }
