@@ -11,6 +11,7 @@ import {
   type ChallengeType,
 } from '../../reconcilers/drivers/acme/index.ts';
 import { thumbprint } from '../../reconcilers/drivers/acme/response.ts';
+import { telling } from '../support/before.ts';
 import { until } from './until.ts';
 
 export interface AcmeUnderTest {
@@ -43,10 +44,12 @@ export function acmeConformance(name: string, make: AcmeMaker): void {
     return `${label}-${serial}.example.com`;
   };
 
-  test.before(async () => {
-    under = await make({});
-    account = await newAccount(under);
-  });
+  test.before(
+    telling(async () => {
+      under = await make({});
+      account = await newAccount(under);
+    }),
+  );
   test.after(() => under?.cleanup());
 
   const order = (hosts: readonly string[], find = false) => under.acme.placeOrder(account, hosts, { find });

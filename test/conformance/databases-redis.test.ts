@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { credentialDigest } from '../../resources/credential.ts';
+import { telling } from '../support/before.ts';
 import { type RealServer, serverImage, startServer } from './database-parts.ts';
 import { refuses } from './databases.suite.ts';
 
@@ -83,9 +84,11 @@ test('the administrator with a wrong password is refused, and a server that is a
 const image = await serverImage('redis:7');
 if ('reason' in image) console.log(`SKIP: ${image.reason}`);
 else {
-  test.before(async () => {
-    real = await startServer('redis', image.image);
-  });
+  test.before(
+    telling(async () => {
+      real = await startServer('redis', image.image);
+    }),
+  );
   test.after(() => real?.remove());
   test.run();
 }

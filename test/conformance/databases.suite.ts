@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import type { DatabaseServer, Databases } from '../../reconcilers/drivers/database/index.ts';
 import { DriverError, type DriverErrorCode } from '../../reconcilers/drivers/error.ts';
 import { credentialDigest } from '../../resources/credential.ts';
+import { telling } from '../support/before.ts';
 
 export interface ServerUnderTest {
   databases: Databases;
@@ -58,9 +59,11 @@ export function sharedServerSuite(
 ) {
   const test = suite(`databases driver: ${name}`);
   let under: ServerUnderTest;
-  test.before(async () => {
-    under = await start();
-  });
+  test.before(
+    telling(async () => {
+      under = await start();
+    }),
+  );
   test.after(stop);
 
   const find = async (app: string) =>

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createAddress } from '../../reconcilers/drivers/address/system.ts';
 import { createLookup } from '../../reconcilers/drivers/dns/lookup.ts';
+import { telling } from '../support/before.ts';
 import { VirtualClock } from '../support/clock.ts';
 import { type Knot, knotMissing, startKnot } from '../support/knot.ts';
 import { rejects } from './docker.suite.ts';
@@ -26,9 +27,11 @@ if (missing !== undefined) console.log(`SKIP: ${missing}`);
 else {
   let knot: Knot;
   const lookup = createLookup({ clock: systemClock });
-  test.before(async () => {
-    knot = await startKnot({ records: RECORDS });
-  });
+  test.before(
+    telling(async () => {
+      knot = await startKnot({ records: RECORDS });
+    }),
+  );
   test.after(() => knot.stop());
 
   const rows = [

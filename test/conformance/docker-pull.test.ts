@@ -16,6 +16,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../controller/clock.ts';
 import { createDocker } from '../../reconcilers/drivers/docker/dockerode.ts';
 import type { PullProgress } from '../../reconcilers/drivers/docker/index.ts';
+import { telling } from '../support/before.ts';
 import { rejects } from './docker.suite.ts';
 import { freePort, importImage, realParts } from './docker-parts.ts';
 import { until } from './until.ts';
@@ -98,20 +99,22 @@ function pulling(engine: Dockerode, busybox: string): void {
       .remove({ force: true })
       .catch(() => {});
 
-  test.before(async () => {
-    if (given === undefined) {
-      const registry = await startRegistry(false);
-      registries.push(registry);
-      address = registry.address;
-    }
-    await importImage(engine, local, busybox);
-    for (const tag of ['1', 'latest']) {
-      await engine.getImage(local).tag({ repo: `${address}/${run}/app`, tag });
-      await push(engine, `${address}/${run}/app:${tag}`);
-    }
-    const { RepoDigests } = await engine.getImage(`${address}/${run}/app:1`).inspect();
-    digest = RepoDigests.find((one) => one.startsWith(`${address}/`)) ?? '';
-  });
+  test.before(
+    telling(async () => {
+      if (given === undefined) {
+        const registry = await startRegistry(false);
+        registries.push(registry);
+        address = registry.address;
+      }
+      await importImage(engine, local, busybox);
+      for (const tag of ['1', 'latest']) {
+        await engine.getImage(local).tag({ repo: `${address}/${run}/app`, tag });
+        await push(engine, `${address}/${run}/app:${tag}`);
+      }
+      const { RepoDigests } = await engine.getImage(`${address}/${run}/app:1`).inspect();
+      digest = RepoDigests.find((one) => one.startsWith(`${address}/`)) ?? '';
+    }),
+  );
   test.before.each(async () => {
     for (const one of [`${address}/${run}/app:1`, `${address}/${run}/app:latest`, digest, local])
       await remove(one);

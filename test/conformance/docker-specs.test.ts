@@ -12,6 +12,7 @@ import { type ContainerInputs, containerSpec } from '../../reconcilers/container
 import { settingsDifference } from '../../reconcilers/drivers/docker/difference.ts';
 import { createFakeDocker } from '../../reconcilers/drivers/docker/fake.ts';
 import { type Docker, LABEL } from '../../reconcilers/drivers/docker/index.ts';
+import { telling } from '../support/before.ts';
 import { VirtualClock } from '../support/clock.ts';
 import { makeReal } from './docker-made.ts';
 import { realParts } from './docker-parts.ts';
@@ -85,20 +86,22 @@ function specs(kind: string, make: () => Promise<Under>): void {
   const test = suite(`generated containers: ${kind}`);
   let under: Under;
   let imageId = '';
-  test.before(async () => {
-    under = await make();
-    const { docker, run, subnet, image } = under;
-    imageId = (await docker.image(image))?.id ?? '';
-    const labels = { [LABEL.managed]: 'true', [LABEL.name]: run, [LABEL.uid]: run };
-    const network = {
-      name: `${run}-net`,
-      subnet: `${subnet}.0/24`,
-      gateway: `${subnet}.1`,
-      labels,
-      options: {},
-    };
-    await docker.createNetwork(network);
-  });
+  test.before(
+    telling(async () => {
+      under = await make();
+      const { docker, run, subnet, image } = under;
+      imageId = (await docker.image(image))?.id ?? '';
+      const labels = { [LABEL.managed]: 'true', [LABEL.name]: run, [LABEL.uid]: run };
+      const network = {
+        name: `${run}-net`,
+        subnet: `${subnet}.0/24`,
+        gateway: `${subnet}.1`,
+        labels,
+        options: {},
+      };
+      await docker.createNetwork(network);
+    }),
+  );
   test.after(() => under?.cleanup());
 
   async function inputsOf(

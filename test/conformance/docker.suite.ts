@@ -15,6 +15,7 @@ import {
   LABEL,
 } from '../../reconcilers/drivers/docker/index.ts';
 import { DriverError, type DriverErrorCode } from '../../reconcilers/drivers/error.ts';
+import { telling } from '../support/before.ts';
 import { until } from './until.ts';
 
 export interface DockerUnderTest {
@@ -53,11 +54,13 @@ export function dockerConformance(name: string, makeDocker: () => Promise<Docker
   let docker: Docker;
   let count = 0;
 
-  test.before(async () => {
-    under = await makeDocker();
-    docker = under.docker;
-    await docker.createNetwork(network());
-  });
+  test.before(
+    telling(async () => {
+      under = await makeDocker();
+      docker = under.docker;
+      await docker.createNetwork(network());
+    }),
+  );
   test.after(() => under?.cleanup());
 
   const labels = (): Record<string, string> => ({

@@ -5,6 +5,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition, type Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { Apps } from './apps.ts';
 import { type Host, startHost } from './host.ts';
 import { succeeded } from './product.ts';
@@ -37,13 +38,15 @@ const app = (name: string) => ({
 
 const up = async () => succeeded(await host.holdfast(['up'], { timeoutSeconds: 120 }));
 
-test.before(async () => {
-  host = await startHost({ name: 'upgrade' });
-  apps = new Apps(host);
-  skip = await bringImages(host, ['postgresql:15', 'postgresql:17']);
-  if (skip !== undefined) return console.log(`SKIP: ${skip}`);
-  await up();
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'upgrade' });
+    apps = new Apps(host);
+    skip = await bringImages(host, ['postgresql:15', 'postgresql:17']);
+    if (skip !== undefined) return console.log(`SKIP: ${skip}`);
+    await up();
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -6,6 +6,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition, type Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { Apps } from './apps.ts';
 import { docker } from './docker.ts';
 import { type Host, startHost } from './host.ts';
@@ -38,13 +39,15 @@ const app = ([name, type]: (typeof all)[number]) => ({
   spec: { image: IMAGES[type], port: 80, command: ['sleep', 'infinity'], addons: { [type]: {} } },
 });
 
-test.before(async () => {
-  host = await startHost({ name: 'addons-boot', init: 'systemd' });
-  apps = new Apps(host);
-  skip = await bringImages(host, ['postgresql:15', 'mariadb:10.11', 'redis:7']);
-  if (skip !== undefined) return console.log(`SKIP: ${skip}`);
-  succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'addons-boot', init: 'systemd' });
+    apps = new Apps(host);
+    skip = await bringImages(host, ['postgresql:15', 'mariadb:10.11', 'redis:7']);
+    if (skip !== undefined) return console.log(`SKIP: ${skip}`);
+    succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

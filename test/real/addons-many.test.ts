@@ -6,6 +6,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 import {
   appManifest,
@@ -33,15 +34,17 @@ function manifest(name: string): string {
   return JSON.stringify({ ...document, spec: { ...document.spec, addons: { postgresql: {} } } });
 }
 
-test.before(async () => {
-  host = await startHost({ name: 'addons-many' });
-  skip = await bringImages(host, ['postgresql:15']);
-  if (skip !== undefined) return console.log(`SKIP: ${skip}`);
-  await buildHello(host);
-  const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s >/root/controller.log 2>&1`;
-  host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', () => platformIsReady(host));
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'addons-many' });
+    skip = await bringImages(host, ['postgresql:15']);
+    if (skip !== undefined) return console.log(`SKIP: ${skip}`);
+    await buildHello(host);
+    const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s >/root/controller.log 2>&1`;
+    host.spawn(['sh', '-c', serve]);
+    await until('the controller is ready', () => platformIsReady(host));
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

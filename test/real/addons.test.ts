@@ -5,6 +5,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition, type Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { Apps } from './apps.ts';
 import { type Host, startHost } from './host.ts';
 import { succeeded } from './product.ts';
@@ -30,14 +31,16 @@ const app = (name: string, type: Type, more: object = {}) => ({
   spec: { image: IMAGES[type], port: 80, command: ['sleep', 'infinity'], addons: { [type]: {} }, ...more },
 });
 
-test.before(async () => {
-  host = await startHost({ name: 'addons' });
-  apps = new Apps(host);
-  skip = await bringImages(host, ['postgresql:15', 'mariadb:10.11', 'redis:7']);
-  if (skip !== undefined) return console.log(`SKIP: ${skip}`);
-  await host.sh('useradd -m nobody-else || true');
-  await up();
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'addons' });
+    apps = new Apps(host);
+    skip = await bringImages(host, ['postgresql:15', 'mariadb:10.11', 'redis:7']);
+    if (skip !== undefined) return console.log(`SKIP: ${skip}`);
+    await host.sh('useradd -m nobody-else || true');
+    await up();
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

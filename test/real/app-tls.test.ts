@@ -5,6 +5,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition, type Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { Apps } from './apps.ts';
 import { type Host, startHost } from './host.ts';
 import { type Authority, installAuthority, serveZones, ZONE_KEY } from './names.ts';
@@ -68,17 +69,19 @@ const irc = document('App', 'irc', {
   ports: { IRC_PORT: 6697 },
 });
 
-test.before(async () => {
-  host = await startHost({ name: 'app-tls', flavour: 'names' });
-  apps = new Apps(host);
-  skip = await bringImages(host, ['redis:7']);
-  if (skip !== undefined) return console.log(`SKIP: ${skip}`);
-  await serveZones(host, ['example.com']);
-  authority = await installAuthority(host);
-  await authority.halt();
-  succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
-  await buildImage();
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'app-tls', flavour: 'names' });
+    apps = new Apps(host);
+    skip = await bringImages(host, ['redis:7']);
+    if (skip !== undefined) return console.log(`SKIP: ${skip}`);
+    await serveZones(host, ['example.com']);
+    authority = await installAuthority(host);
+    await authority.halt();
+    succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
+    await buildImage();
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Certificate } from '../../resources/certificate.ts';
 import { condition, type Document } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { type Host, startHost } from './host.ts';
 import { type Authority, installAuthority, serveZones, ZONE_KEY, zoneRecords, zoneSerial } from './names.ts';
 import { appManifest, buildHello, stream, succeeded } from './product.ts';
@@ -91,15 +92,17 @@ async function killWhen(shellCondition: string): Promise<void> {
   await until('it answers', async () => (await host.holdfast(['get', 'apps'])).code === 0);
 }
 
-test.before(async () => {
-  host = await startHost({ name: 'certificates', flavour: 'names' });
-  await serveZones(host, ZONES);
-  authority = await installAuthority(host);
-  succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
-  await buildHello(host);
-  await authority.root(ROOT);
-  for (const zone of ZONES) zonesBefore.set(zone, await zoneRecords(host, zone));
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'certificates', flavour: 'names' });
+    await serveZones(host, ZONES);
+    authority = await installAuthority(host);
+    succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
+    await buildHello(host);
+    await authority.root(ROOT);
+    for (const zone of ZONES) zonesBefore.set(zone, await zoneRecords(host, zone));
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -6,6 +6,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { seeded } from '../support/random.ts';
 import type { Result } from './docker.ts';
 import { type Host, project, startHost } from './host.ts';
@@ -40,15 +41,17 @@ const wanted = new Map<string, AppOptions>();
 const everDeleted = new Set<string>();
 let revision = 0;
 
-test.before(async () => {
-  console.log(`seed ${seed} (HOLDFAST_TEST_SEED)`);
-  host = await startHost({ name: 'crash' });
-  await buildHello(host, images);
-  await host.sh(
-    `docker run -d --restart always --name foreign -v foreign:/data ${IMAGE} >/dev/null; docker network create foreign >/dev/null`,
-  );
-  await up();
-});
+test.before(
+  telling(async () => {
+    console.log(`seed ${seed} (HOLDFAST_TEST_SEED)`);
+    host = await startHost({ name: 'crash' });
+    await buildHello(host, images);
+    await host.sh(
+      `docker run -d --restart always --name foreign -v foreign:/data ${IMAGE} >/dev/null; docker network create foreign >/dev/null`,
+    );
+    await up();
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

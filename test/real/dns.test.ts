@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAllDocuments } from 'yaml';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 import { serveZones, ZONE_KEY, zoneRecords, zoneSerial } from './names.ts';
 import { buildHello, succeeded } from './product.ts';
@@ -19,13 +20,15 @@ const credentials = parseAllDocuments(readFileSync(example, 'utf8'))
 
 let host: Host;
 
-test.before(async () => {
-  host = await startHost({ name: 'names', flavour: 'names' });
-  assert.is(credentials?.['key'], ZONE_KEY);
-  await serveZones(host, ['example.com']);
-  succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
-  await buildHello(host);
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'names', flavour: 'names' });
+    assert.is(credentials?.['key'], ZONE_KEY);
+    await serveZones(host, ['example.com']);
+    succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
+    await buildHello(host);
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -4,6 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { Apps, app, IMAGE, makeImage, makeImageRoot, secret } from './apps.ts';
 import { type Host, project, startHost } from './host.ts';
 import { until } from './until.ts';
@@ -23,18 +24,20 @@ const swallow = (port: number) => `
   require('net').createServer((socket) => socket.on('error', () => {}).resume()).listen(${port}, '127.0.0.1');
 `;
 
-test.before(async () => {
-  host = await startHost({ name: 'edge' });
-  apps = new Apps(host);
-  await makeImageRoot(host);
-  await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000');
-  // A VPN that was there first, in the middle of the pool's first subnet.
-  await host.sh('ip link add vpn0 type bridge; ip addr add 10.213.7.1/24 dev vpn0; ip link set vpn0 up');
-  host.spawn(['sh', '-c', `exec ${project}/bin/holdfast serve >/root/controller.log 2>&1`]);
-  await until('the controller answers', async () => (await host.holdfast(['get', 'apps'])).code === 0);
-  await apps.apply(app('one'), app('two'));
-  await apps.serve('one', 'two');
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'edge' });
+    apps = new Apps(host);
+    await makeImageRoot(host);
+    await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000');
+    // A VPN that was there first, in the middle of the pool's first subnet.
+    await host.sh('ip link add vpn0 type bridge; ip addr add 10.213.7.1/24 dev vpn0; ip link set vpn0 up');
+    host.spawn(['sh', '-c', `exec ${project}/bin/holdfast serve >/root/controller.log 2>&1`]);
+    await until('the controller answers', async () => (await host.holdfast(['get', 'apps'])).code === 0);
+    await apps.apply(app('one'), app('two'));
+    await apps.serve('one', 'two');
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

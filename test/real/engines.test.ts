@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 
 const engines = [
@@ -20,10 +21,12 @@ else {
   for (const { flavour, least } of engines) {
     const test = suite<{ host: Host }>(`the Docker of ${flavour}`);
 
-    test.before(async (context) => {
-      context.host = await startHost({ name: `engine-${flavour}`, flavour });
-      await context.host.copyIn(fileURLToPath(new URL('../../test', import.meta.url)), `${project}/`);
-    });
+    test.before(
+      telling(async (context) => {
+        context.host = await startHost({ name: `engine-${flavour}`, flavour });
+        await context.host.copyIn(fileURLToPath(new URL('../../test', import.meta.url)), `${project}/`);
+      }),
+    );
     test.after(async ({ host }) => {
       await host?.remove();
     });

@@ -1,16 +1,19 @@
 /** The examples beyond the first, on a whole host: a package with data and a port, and an App with a Secret. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 import { until } from './until.ts';
 
 let host: Host;
 
-test.before(async () => {
-  host = await startHost({ name: 'examples' });
-  const up = await host.holdfast(['up', '--examples'], { timeoutSeconds: 240 });
-  assert.is(up.code, 0, `${up.stdout}${up.stderr}`);
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'examples' });
+    const up = await host.holdfast(['up', '--examples'], { timeoutSeconds: 240 });
+    assert.is(up.code, 0, `${up.stdout}${up.stderr}`);
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import type { Result } from './docker.ts';
 import { type Host, startHost } from './host.ts';
 
@@ -31,12 +32,14 @@ function packCheckout(): string {
   return archive;
 }
 
-test.before(async () => {
-  host = await startHost({ name: 'fresh', flavour: 'fresh', project: false });
-  await host.sh('mkdir /root/holdfast');
-  await host.copyIn(packCheckout(), '/root/checkout.tar');
-  await host.sh('tar -C /root/holdfast -xf /root/checkout.tar');
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'fresh', flavour: 'fresh', project: false });
+    await host.sh('mkdir /root/holdfast');
+    await host.copyIn(packCheckout(), '/root/checkout.tar');
+    await host.sh('tar -C /root/holdfast -xf /root/checkout.tar');
+  }),
+);
 test.after(async () => {
   rmSync(folder, { recursive: true, force: true });
   await host?.remove();

@@ -6,6 +6,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { Apps } from './apps.ts';
 import { type Host, project, startHost } from './host.ts';
 import { succeeded } from './product.ts';
@@ -16,12 +17,14 @@ let host: Host;
 let apps: Apps;
 let skip: string | undefined;
 
-test.before(async () => {
-  host = await startHost({ name: 'guestbook' });
-  apps = new Apps(host);
-  skip = await bringImages(host, ['postgresql:15', 'redis:7', 'guestbook']);
-  if (skip !== undefined) console.log(`SKIP: ${skip}`);
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'guestbook' });
+    apps = new Apps(host);
+    skip = await bringImages(host, ['postgresql:15', 'redis:7', 'guestbook']);
+    if (skip !== undefined) console.log(`SKIP: ${skip}`);
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { docker, type Result, run } from './docker.ts';
 import { until } from './until.ts';
 
@@ -110,12 +111,14 @@ for (const server of servers) {
   const test = suite<{ folder: string; name: string }>(`image of ${server.recipe}`);
   const { recipe, variable } = server;
 
-  test.before(async (context) => {
-    context.folder = await mkdtemp(path.join(tmpdir(), 'holdfast-images-'));
-    context.name = `${mark}-${recipe}`;
-    await writeFile(path.join(context.folder, 'password'), `${password}\n`);
-    await chmod(path.join(context.folder, 'password'), 0o600);
-  });
+  test.before(
+    telling(async (context) => {
+      context.folder = await mkdtemp(path.join(tmpdir(), 'holdfast-images-'));
+      context.name = `${mark}-${recipe}`;
+      await writeFile(path.join(context.folder, 'password'), `${password}\n`);
+      await chmod(path.join(context.folder, 'password'), 0o600);
+    }),
+  );
   test.after(async ({ folder, name }) => {
     await run('docker', ['rm', '-fv', name]);
     await run('docker', ['volume', 'rm', name]);

@@ -3,6 +3,7 @@
  * manifests, every way to look, and large and long connections through nginx.
  */
 import { suite } from 'uvu';
+import { telling } from '../support/before.ts';
 import { startHost } from './host.ts';
 import { type Desk, holdfast } from './input/desk.ts';
 import { watchedFolder } from './input/folder.ts';
@@ -13,11 +14,13 @@ import { looking } from './input/verbs.ts';
 
 const test = suite<Desk>('input');
 
-test.before(async (context) => {
-  context.host = await startHost({ name: 'input' });
-  await makeImage(context.host);
-  await holdfast(context.host, ['up']);
-});
+test.before(
+  telling(async (context) => {
+    context.host = await startHost({ name: 'input' });
+    await makeImage(context.host);
+    await holdfast(context.host, ['up']);
+  }),
+);
 test.after(async ({ host }) => {
   await host?.remove();
 });

@@ -23,6 +23,7 @@ import {
 } from '@kubernetes/client-node';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { type Result, run } from './docker.ts';
 import { type Host, project, startHost } from './host.ts';
 import { appManifest, apps, buildHello, isReady, platformIsReady, succeeded, unready } from './product.ts';
@@ -43,25 +44,32 @@ let host: Host;
 let folder = '';
 let environment: NodeJS.ProcessEnv = {};
 
-test.before(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'holdfast-pods-'));
-  host = await startHost({ name: 'pods' });
-  await buildHello(host);
-  // Killed, it comes back as it does under a supervisor.
-  const serve = `while [ ! -e /root/stop ]; do ${project}/bin/holdfast serve >>/root/controller.log 2>&1; sleep 0.2; done`;
-  host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', () => platformIsReady(host), { seconds: 120 });
-  const address = await host.address();
-  const spec = { api: { addresses: [address] } };
-  const platform = { apiVersion: 'holdfast.dev/v1', kind: 'Platform', metadata: { name: 'platform' }, spec };
-  succeeded(await host.holdfast(['apply', '-f', '-'], { input: JSON.stringify(platform) }));
-  succeeded(
-    await host.holdfast(['apply', '-f', '-'], { input: appManifest('wiki', { env: { PASS: 'hunter2' } }) }),
-  );
-  await appsAreReady();
-  const written = succeeded(await host.holdfast(['kubeconfig', '--server', `https://${address}:6443`]));
-  environment = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: save('kubeconfig', written.stdout) };
-});
+test.before(
+  telling(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-pods-'));
+    host = await startHost({ name: 'pods' });
+    await buildHello(host);
+    // Killed, it comes back as it does under a supervisor.
+    const serve = `while [ ! -e /root/stop ]; do ${project}/bin/holdfast serve >>/root/controller.log 2>&1; sleep 0.2; done`;
+    host.spawn(['sh', '-c', serve]);
+    await until('the controller is ready', () => platformIsReady(host), { seconds: 120 });
+    const address = await host.address();
+    const spec = { api: { addresses: [address] } };
+    const platform = {
+      apiVersion: 'holdfast.dev/v1',
+      kind: 'Platform',
+      metadata: { name: 'platform' },
+      spec,
+    };
+    succeeded(await host.holdfast(['apply', '-f', '-'], { input: JSON.stringify(platform) }));
+    succeeded(
+      await host.holdfast(['apply', '-f', '-'], { input: appManifest('wiki', { env: { PASS: 'hunter2' } }) }),
+    );
+    await appsAreReady();
+    const written = succeeded(await host.holdfast(['kubeconfig', '--server', `https://${address}:6443`]));
+    environment = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: save('kubeconfig', written.stdout) };
+  }),
+);
 test.after(async () => {
   await host?.remove();
   rmSync(folder, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Document } from '../../resources/document.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
+import { telling } from '../support/before.ts';
 import { type Result, run } from './docker.ts';
 import { until } from './until.ts';
 
@@ -23,16 +24,18 @@ const present = await run(KUBECTL, ['version', '--client']).catch(() => undefine
 if (present === undefined) {
   console.log('SKIP: there is no kubectl here (apt-get install kubernetes-client)');
 } else {
-  test.before(async () => {
-    server = await startApiServer();
-    const written = await server.holdfast('kubeconfig', '--scope', 'admin');
-    assert.is(written.code, 0, written.stderr);
-    const path = join(server.folder, 'kubeconfig');
-    writeFileSync(path, written.stdout, { mode: 0o600 });
-    const home = join(server.folder, 'home');
-    mkdirSync(home);
-    environment = { PATH: process.env['PATH'], KUBECONFIG: path, HOME: home };
-  });
+  test.before(
+    telling(async () => {
+      server = await startApiServer();
+      const written = await server.holdfast('kubeconfig', '--scope', 'admin');
+      assert.is(written.code, 0, written.stderr);
+      const path = join(server.folder, 'kubeconfig');
+      writeFileSync(path, written.stdout, { mode: 0o600 });
+      const home = join(server.folder, 'home');
+      mkdirSync(home);
+      environment = { PATH: process.env['PATH'], KUBECONFIG: path, HOME: home };
+    }),
+  );
   test.after(async () => server.close());
   addTests();
 }

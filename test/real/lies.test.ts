@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { Apps, app, IMAGE, makeImage, makeImageRoot } from './apps.ts';
 import { type Host, project, startHost } from './host.ts';
 import { until } from './until.ts';
@@ -63,45 +64,47 @@ const liars = names.filter((name) => rows[name]?.field !== undefined);
 let machine: Host;
 let apps: Apps;
 
-test.before(async () => {
-  machine = await startHost({ name: 'lies' });
-  apps = new Apps(machine);
-  await makeImageRoot(machine);
-  await makeImage(machine, IMAGE, 'ENV RELEASE=1', 'USER 1000');
-  await makeImage(
-    machine,
-    SLOW,
-    'ENV RELEASE=1',
-    'USER 1000',
-    'CMD ["httpd", "-f", "-p", "8080", "-h", "/www"]',
-  );
-  await machine.copyIn(
-    fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)),
-    '/root/recorder.mjs',
-  );
-  const sockets = ['/run/recorder.sock', '/var/run/docker.sock'];
-  machine.spawn([
-    'node',
-    '/root/recorder.mjs',
-    ...sockets,
-    RECORDED,
-    '/var/lib/holdfast/nginx/run/nginx.pid',
-    LIES,
-  ]);
-  await until(
-    'the recorder listens',
-    async () => (await machine.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
-  );
-  const serve = `exec ${project}/bin/holdfast serve --docker /run/recorder.sock >/root/controller.log 2>&1`;
-  machine.spawn(['sh', '-c', serve]);
-  await until('the controller answers', async () => (await machine.holdfast(['get', 'apps'])).code === 0);
-  await apps.apply(
-    ...names.map((name) =>
-      app(name, { env: { COLOR: 'red' }, volumes: [{ path: '/data' }], ...rows[name]?.spec }),
-    ),
-  );
-  await apps.serve(...names);
-});
+test.before(
+  telling(async () => {
+    machine = await startHost({ name: 'lies' });
+    apps = new Apps(machine);
+    await makeImageRoot(machine);
+    await makeImage(machine, IMAGE, 'ENV RELEASE=1', 'USER 1000');
+    await makeImage(
+      machine,
+      SLOW,
+      'ENV RELEASE=1',
+      'USER 1000',
+      'CMD ["httpd", "-f", "-p", "8080", "-h", "/www"]',
+    );
+    await machine.copyIn(
+      fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)),
+      '/root/recorder.mjs',
+    );
+    const sockets = ['/run/recorder.sock', '/var/run/docker.sock'];
+    machine.spawn([
+      'node',
+      '/root/recorder.mjs',
+      ...sockets,
+      RECORDED,
+      '/var/lib/holdfast/nginx/run/nginx.pid',
+      LIES,
+    ]);
+    await until(
+      'the recorder listens',
+      async () => (await machine.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
+    );
+    const serve = `exec ${project}/bin/holdfast serve --docker /run/recorder.sock >/root/controller.log 2>&1`;
+    machine.spawn(['sh', '-c', serve]);
+    await until('the controller answers', async () => (await machine.holdfast(['get', 'apps'])).code === 0);
+    await apps.apply(
+      ...names.map((name) =>
+        app(name, { env: { COLOR: 'red' }, volumes: [{ path: '/data' }], ...rows[name]?.spec }),
+      ),
+    );
+    await apps.serve(...names);
+  }),
+);
 test.after(async () => {
   await machine?.remove();
 });

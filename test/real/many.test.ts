@@ -6,6 +6,7 @@
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 import {
   appManifest,
@@ -53,36 +54,41 @@ const runPlain = `seq ${COUNT} | xargs -P 6 -I NUMBER docker run -d --name plain
   --memory 128m --memory-swap 256m --cpu-shares 512 --cap-drop NET_RAW --security-opt no-new-privileges \
   --dns-search . --log-opt max-size=10m --log-opt max-file=3 ${IMAGE} >/dev/null`;
 
-test.before(async () => {
-  host = await startHost({ name: 'many' });
-  await buildHello(host);
-  await host.sh('docker network create --subnet 10.99.0.0/16 plain >/dev/null');
-  const began = performance.now();
-  await host.sh(runPlain);
-  plainMilliseconds = performance.now() - began;
-  await host.sh('docker rm -fv $(docker ps -aq) >/dev/null; docker volume prune -f >/dev/null');
-  // Docker has addresses for some thirty networks, and then for none.
-  await host.sh(
-    'for one in $(seq 60); do docker network create full-$one >/dev/null 2>/root/full || break; done',
-  );
-  assert.match(await host.readFile('/root/full'), /non-overlapping|fully subnetted/);
-  await host.copyIn(fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)), '/root/recorder.mjs');
-  host.spawn([
-    'node',
-    '/root/recorder.mjs',
-    '/run/recorder.sock',
-    '/var/run/docker.sock',
-    log,
-    '/var/lib/holdfast/nginx/run/nginx.pid',
-  ]);
-  await until(
-    'the recorder listens',
-    async () => (await host.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
-  );
-  const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s --docker /run/recorder.sock >/root/controller.log 2>&1`;
-  host.spawn(['sh', '-c', serve]);
-  await until('the controller is ready', () => platformIsReady(host));
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'many' });
+    await buildHello(host);
+    await host.sh('docker network create --subnet 10.99.0.0/16 plain >/dev/null');
+    const began = performance.now();
+    await host.sh(runPlain);
+    plainMilliseconds = performance.now() - began;
+    await host.sh('docker rm -fv $(docker ps -aq) >/dev/null; docker volume prune -f >/dev/null');
+    // Docker has addresses for some thirty networks, and then for none.
+    await host.sh(
+      'for one in $(seq 60); do docker network create full-$one >/dev/null 2>/root/full || break; done',
+    );
+    assert.match(await host.readFile('/root/full'), /non-overlapping|fully subnetted/);
+    await host.copyIn(
+      fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)),
+      '/root/recorder.mjs',
+    );
+    host.spawn([
+      'node',
+      '/root/recorder.mjs',
+      '/run/recorder.sock',
+      '/var/run/docker.sock',
+      log,
+      '/var/lib/holdfast/nginx/run/nginx.pid',
+    ]);
+    await until(
+      'the recorder listens',
+      async () => (await host.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
+    );
+    const serve = `exec ${project}/bin/holdfast serve --resync ${RESYNC_SECONDS}s --docker /run/recorder.sock >/root/controller.log 2>&1`;
+    host.spawn(['sh', '-c', serve]);
+    await until('the controller is ready', () => platformIsReady(host));
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

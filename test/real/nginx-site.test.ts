@@ -22,6 +22,7 @@ import type { SiteWriting } from '../../reconcilers/site/converge.ts';
 import type { Document } from '../../resources/document.ts';
 import { missingNginx, type RealNginx, realNginx } from '../conformance/nginx.real.ts';
 import { until } from '../conformance/nginx.suite.ts';
+import { telling } from '../support/before.ts';
 import { messageOf, platform, readyOf, reconcile, type SiteOptions, site } from '../unit/site-world.ts';
 
 const run = promisify(execFile);
@@ -418,9 +419,11 @@ check('300 Sites are one publish, and one change of them is quick', async (place
 
 const missing = missingNginx();
 if (missing === undefined) {
-  test.before(async () => {
-    upstream = await makeUpstream();
-  });
+  test.before(
+    telling(async () => {
+      upstream = await makeUpstream();
+    }),
+  );
   test.after(async () => {
     upstream.closeAllConnections();
     for (const socket of upgraded) socket.destroy();

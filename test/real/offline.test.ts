@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { Apps, app, IMAGE, makeImage, makeImageRoot } from './apps.ts';
 import { docker } from './docker.ts';
 import { type Host, startHost } from './host.ts';
@@ -47,26 +48,31 @@ const lookForeign = `
   docker volume ls --format 'volume {{.Name}} {{.Label "dev.holdfast.managed"}}' | grep -v ' true$' | sort
 `;
 
-test.before(async () => {
-  if (!hasRegistry)
-    return console.log(
-      `SKIP: pulls from a registry: there is no ${registryProgram} (package docker-registry)`,
-    );
-  host = await startHost({ name: 'offline', init: 'systemd' });
-  apps = new Apps(host);
-  await makeImageRoot(host);
-  await makeImage(host, IMAGE, 'ENV RELEASE=0', 'USER 1000');
-  await host.copyIn(registryProgram, '/usr/local/bin/docker-registry');
-  await host.sh('cat >/root/registry.yml', { input: registryConfig });
-  host.spawn(['docker-registry', 'serve', '/root/registry.yml']);
-  await until('the registry answers', async () => (await host.sh('ss -Hltn')).includes(':5000 '));
-  for (const image of ['127.0.0.1:5000/foreign/site:1', ...releases.map((release) => `${TEAM}:${release}`)]) {
-    await makeImage(host, image, `ENV RELEASE=${image.slice(-1)} OF=${image}`, 'USER 1000');
-    await host.sh(`docker push -q ${image} >/dev/null; docker rmi ${image} >/dev/null`);
-  }
-  await host.sh(makeForeign);
-  succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
-});
+test.before(
+  telling(async () => {
+    if (!hasRegistry)
+      return console.log(
+        `SKIP: pulls from a registry: there is no ${registryProgram} (package docker-registry)`,
+      );
+    host = await startHost({ name: 'offline', init: 'systemd' });
+    apps = new Apps(host);
+    await makeImageRoot(host);
+    await makeImage(host, IMAGE, 'ENV RELEASE=0', 'USER 1000');
+    await host.copyIn(registryProgram, '/usr/local/bin/docker-registry');
+    await host.sh('cat >/root/registry.yml', { input: registryConfig });
+    host.spawn(['docker-registry', 'serve', '/root/registry.yml']);
+    await until('the registry answers', async () => (await host.sh('ss -Hltn')).includes(':5000 '));
+    for (const image of [
+      '127.0.0.1:5000/foreign/site:1',
+      ...releases.map((release) => `${TEAM}:${release}`),
+    ]) {
+      await makeImage(host, image, `ENV RELEASE=${image.slice(-1)} OF=${image}`, 'USER 1000');
+      await host.sh(`docker push -q ${image} >/dev/null; docker rmi ${image} >/dev/null`);
+    }
+    await host.sh(makeForeign);
+    succeeded(await host.holdfast(['up'], { timeoutSeconds: 240 }));
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

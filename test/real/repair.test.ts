@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { Apps, app, IMAGE, makeImage, makeImageRoot, type Planned, secret } from './apps.ts';
 import { type Host, startHost } from './host.ts';
 import { until } from './until.ts';
@@ -38,20 +39,22 @@ const lookForeign = `
   iptables -S DOCKER-USER; iptables -S FOREIGN; iptables -S INPUT
 `;
 
-test.before(async () => {
-  host = await startHost({ name: 'repair' });
-  apps = new Apps(host);
-  await makeImageRoot(host);
-  await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000', 'VOLUME /state');
-  await makeImage(host, 'test.local/site:2', 'ENV RELEASE=2', 'USER 1000', 'VOLUME /state');
-  await makeImage(host, 'test.local/root:1', 'ENV RELEASE=root');
-  await makeImage(host, 'test.local/crash:1', 'CMD echo "no database here"; exit 3');
-  await host.sh('mkdir -p /etc/nginx/conf.d');
-  const up = await host.holdfast(['up'], { timeoutSeconds: 120 });
-  assert.is(up.code, 0, `${up.stdout}${up.stderr}`);
-  await host.sh(makeForeign);
-  foreignBefore = await host.sh(lookForeign);
-});
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'repair' });
+    apps = new Apps(host);
+    await makeImageRoot(host);
+    await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000', 'VOLUME /state');
+    await makeImage(host, 'test.local/site:2', 'ENV RELEASE=2', 'USER 1000', 'VOLUME /state');
+    await makeImage(host, 'test.local/root:1', 'ENV RELEASE=root');
+    await makeImage(host, 'test.local/crash:1', 'CMD echo "no database here"; exit 3');
+    await host.sh('mkdir -p /etc/nginx/conf.d');
+    const up = await host.holdfast(['up'], { timeoutSeconds: 120 });
+    assert.is(up.code, 0, `${up.stdout}${up.stderr}`);
+    await host.sh(makeForeign);
+    foreignBefore = await host.sh(lookForeign);
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

@@ -15,6 +15,7 @@ import { createAuthority } from '../../reconcilers/drivers/authority/folder.ts';
 import { createFakeHost } from '../../reconcilers/drivers/host/fake.ts';
 import { freePorts, missingNginx, type RealNginx, realNginx } from '../conformance/nginx.real.ts';
 import { until } from '../conformance/nginx.suite.ts';
+import { telling } from '../support/before.ts';
 import { messageOf, platform, readyOf, reconcile, site } from '../unit/site-world.ts';
 
 const HOST = 'wiki.example.com';
@@ -50,45 +51,47 @@ const domain = (name: string, tls: object) => ({
   status: { zone: name, conditions: [] },
 });
 
-test.before(async () => {
-  upstream = createServer((_, response) => {
-    for (const [name, value] of Object.entries(OWN_HEADERS)) response.setHeader(name, value);
-    response.end('hello');
-  });
-  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-tls-'));
-  real = await realNginx();
-  httpsPort = real.port + 1;
-  const { nginx } = real;
-  const authority = createAuthority({
-    folder: join(dirname(real.prefix), 'authority'),
-    clock: systemClock,
-    hostname: 'test',
-    nginx,
-  });
-  const host = createFakeHost({ stateFolder: '/state' });
-  host.state.ipv6 = false;
-  const { port } = upstream.address() as AddressInfo;
-  const to = { address: '127.0.0.1', port };
-  const documents = [
-    platform({ port: real.port, httpsPort }),
-    domain('example.com', {}),
-    domain('modern.example', { minVersion: '1.3' }),
-    site('wiki', { hosts: [HOST], domain: 'example.com', upstream: to }),
-    site('denying', { hosts: [DENYING], domain: 'example.com', upstream: to, frameOptions: 'DENY' }),
-    site('main', {
-      hosts: [MAIN, ALIAS],
-      domain: 'example.com',
-      upstream: to,
-      redirectAliases: true,
-    }),
-    site('modern', { hosts: [MODERN], domain: 'modern.example', upstream: to }),
-  ];
-  const turn = await reconcile(documents, { nginx, authority, host });
-  for (const name of ['wiki', 'denying', 'main', 'modern'])
-    assert.is(readyOf(turn, name), 'True Serving', messageOf(turn, name));
-  ca = authority.caCertificatePath;
-});
+test.before(
+  telling(async () => {
+    upstream = createServer((_, response) => {
+      for (const [name, value] of Object.entries(OWN_HEADERS)) response.setHeader(name, value);
+      response.end('hello');
+    });
+    await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+    folder = await mkdtemp(join(tmpdir(), 'holdfast-tls-'));
+    real = await realNginx();
+    httpsPort = real.port + 1;
+    const { nginx } = real;
+    const authority = createAuthority({
+      folder: join(dirname(real.prefix), 'authority'),
+      clock: systemClock,
+      hostname: 'test',
+      nginx,
+    });
+    const host = createFakeHost({ stateFolder: '/state' });
+    host.state.ipv6 = false;
+    const { port } = upstream.address() as AddressInfo;
+    const to = { address: '127.0.0.1', port };
+    const documents = [
+      platform({ port: real.port, httpsPort }),
+      domain('example.com', {}),
+      domain('modern.example', { minVersion: '1.3' }),
+      site('wiki', { hosts: [HOST], domain: 'example.com', upstream: to }),
+      site('denying', { hosts: [DENYING], domain: 'example.com', upstream: to, frameOptions: 'DENY' }),
+      site('main', {
+        hosts: [MAIN, ALIAS],
+        domain: 'example.com',
+        upstream: to,
+        redirectAliases: true,
+      }),
+      site('modern', { hosts: [MODERN], domain: 'modern.example', upstream: to }),
+    ];
+    const turn = await reconcile(documents, { nginx, authority, host });
+    for (const name of ['wiki', 'denying', 'main', 'modern'])
+      assert.is(readyOf(turn, name), 'True Serving', messageOf(turn, name));
+    ca = authority.caCertificatePath;
+  }),
+);
 test.after(async () => {
   await real?.close();
   upstream?.close();

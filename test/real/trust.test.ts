@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { Apps, app, IMAGE, makeImage, makeImageRoot, secret } from './apps.ts';
 import { type Host, project, startHost } from './host.ts';
 import { until } from './until.ts';
@@ -13,34 +14,39 @@ let host: Host;
 let apps: Apps;
 const RECORDED = '/root/recorded';
 
-test.before(async () => {
-  host = await startHost({ name: 'trust' });
-  apps = new Apps(host);
-  await makeImageRoot(host);
-  await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000');
-  await makeImage(host, 'test.local/site:2', 'ENV RELEASE=2', 'USER 1000');
-  await host.copyIn(fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)), '/root/recorder.mjs');
-  const pid = '/var/lib/holdfast/nginx/run/nginx.pid';
-  host.spawn(['node', '/root/recorder.mjs', '/run/recorder.sock', '/var/run/docker.sock', RECORDED, pid]);
-  await until(
-    'the recorder listens',
-    async () => (await host.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
-  );
-  host.spawn([
-    'sh',
-    '-c',
-    `exec ${project}/bin/holdfast serve --docker /run/recorder.sock >/root/controller.log 2>&1`,
-  ]);
-  await until('the platform is Ready', async () => {
-    const platform = await host.holdfast([
-      'get',
-      'platform/platform',
-      '-o',
-      'jsonpath={.status.conditions[0].status}',
+test.before(
+  telling(async () => {
+    host = await startHost({ name: 'trust' });
+    apps = new Apps(host);
+    await makeImageRoot(host);
+    await makeImage(host, IMAGE, 'ENV RELEASE=1', 'USER 1000');
+    await makeImage(host, 'test.local/site:2', 'ENV RELEASE=2', 'USER 1000');
+    await host.copyIn(
+      fileURLToPath(new URL('../support/recorder.mjs', import.meta.url)),
+      '/root/recorder.mjs',
+    );
+    const pid = '/var/lib/holdfast/nginx/run/nginx.pid';
+    host.spawn(['node', '/root/recorder.mjs', '/run/recorder.sock', '/var/run/docker.sock', RECORDED, pid]);
+    await until(
+      'the recorder listens',
+      async () => (await host.exec(['test', '-S', '/run/recorder.sock'])).code === 0,
+    );
+    host.spawn([
+      'sh',
+      '-c',
+      `exec ${project}/bin/holdfast serve --docker /run/recorder.sock >/root/controller.log 2>&1`,
     ]);
-    return platform.stdout === 'True' && (await host.sh('pgrep -x nginx | head -1')) !== '';
-  });
-});
+    await until('the platform is Ready', async () => {
+      const platform = await host.holdfast([
+        'get',
+        'platform/platform',
+        '-o',
+        'jsonpath={.status.conditions[0].status}',
+      ]);
+      return platform.stdout === 'True' && (await host.sh('pgrep -x nginx | head -1')) !== '';
+    });
+  }),
+);
 test.after(async () => {
   await host?.remove();
 });

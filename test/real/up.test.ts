@@ -5,6 +5,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import type { Result } from './docker.ts';
 import { type Host, startHost } from './host.ts';
 import { until } from './until.ts';
@@ -58,10 +59,12 @@ const killController = {
 for (const init of ['none', 'systemd'] as const) {
   const test = suite<{ host: Host; curl: string; containers: string }>(`up with init ${init}`);
 
-  test.before(async (context) => {
-    context.host = await startHost({ name: `up-${init}`, init });
-    await context.host.sh(makeForeign);
-  });
+  test.before(
+    telling(async (context) => {
+      context.host = await startHost({ name: `up-${init}`, init });
+      await context.host.sh(makeForeign);
+    }),
+  );
   test.after(async ({ host }) => {
     await host?.remove();
   });

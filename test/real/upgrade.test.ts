@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { condition } from '../../resources/document.ts';
+import { telling } from '../support/before.ts';
 import { type Host, project, startHost } from './host.ts';
 import { appManifest, apps, buildHello, stream, succeeded } from './product.ts';
 import { until } from './until.ts';
@@ -115,21 +116,23 @@ const version = async (host: Host) =>
 for (const init of ['systemd', 'none'] as const) {
   const test = suite<{ host: Host; before: string }>(`upgrade with init ${init}`);
 
-  test.before(async (context) => {
-    const host = await startHost({ name: `upgrade-${init}`, init });
-    context.host = host;
-    await buildHello(host);
-    await host.copyIn(fileURLToPath(new URL('../support/load.mjs', import.meta.url)), '/root/load.mjs');
-    const first = await makeVersion(host, '1.0.0', []);
-    succeeded(await host.exec([first, 'up'], { timeoutSeconds: 240 }));
-    succeeded(
-      await host.holdfast(['apply', '-f', '-'], { input: stream(names.map((name) => appManifest(name))) }),
-    );
-    const wait = ['wait', 'app', ...names, '--for', 'condition=Ready', '--timeout', '120s'];
-    succeeded(await host.holdfast(wait, { timeoutSeconds: 150 }));
-    context.before = await lives(host);
-    assert.is(await version(host), '1.0.0');
-  });
+  test.before(
+    telling(async (context) => {
+      const host = await startHost({ name: `upgrade-${init}`, init });
+      context.host = host;
+      await buildHello(host);
+      await host.copyIn(fileURLToPath(new URL('../support/load.mjs', import.meta.url)), '/root/load.mjs');
+      const first = await makeVersion(host, '1.0.0', []);
+      succeeded(await host.exec([first, 'up'], { timeoutSeconds: 240 }));
+      succeeded(
+        await host.holdfast(['apply', '-f', '-'], { input: stream(names.map((name) => appManifest(name))) }),
+      );
+      const wait = ['wait', 'app', ...names, '--for', 'condition=Ready', '--timeout', '120s'];
+      succeeded(await host.holdfast(wait, { timeoutSeconds: 150 }));
+      context.before = await lives(host);
+      assert.is(await version(host), '1.0.0');
+    }),
+  );
   test.after(async ({ host }) => {
     await host?.remove();
   });

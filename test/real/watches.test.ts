@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { telling } from '../support/before.ts';
 import { until } from './until.ts';
 
 const WATCHERS = 1_000;
@@ -30,16 +31,18 @@ let child: ChildProcess;
 let reached: Reached;
 let nextLine: () => Promise<string>;
 
-test.before(async () => {
-  const program = fileURLToPath(new URL('../support/api-process.ts', import.meta.url));
-  child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', program], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  if (!child.stdout) throw new Error('no output');
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  nextLine = async () => (await lines.next()).value ?? '';
-  reached = JSON.parse(await nextLine());
-});
+test.before(
+  telling(async () => {
+    const program = fileURLToPath(new URL('../support/api-process.ts', import.meta.url));
+    child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', program], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    if (!child.stdout) throw new Error('no output');
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    nextLine = async () => (await lines.next()).value ?? '';
+    reached = JSON.parse(await nextLine());
+  }),
+);
 test.after(async () => {
   child.stdin?.end();
   await new Promise((resolve) => child.once('close', resolve));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Ending, judge, runFile } from '../runner.ts';
+import { telling } from '../support/before.ts';
 
 const summary = (total: number, passed: number, skipped = 0) =>
   `• •   (${passed} / ${total})\n\n  Total:     ${total}\n  Passed:    ${passed}\n  Skipped:   ${skipped}\n  Duration:  1ms\n\n`;
@@ -113,6 +114,23 @@ test('what a file leaves behind, with its output in hand, holds nobody up', asyn
 test('a program that is not there is a failure', async () => {
   const job = { file: 'x', command: ['/no/such/program'], timeoutSeconds: 5, cwd: tmpdir() };
   assert.is((await runFile(job)).failed, 1);
+});
+
+test('what a before throws is told, and thrown on', async () => {
+  const { log } = console;
+  const said: string[] = [];
+  console.log = (line: string) => said.push(line);
+  try {
+    await telling(async () => {
+      throw new Error('no room for it');
+    })();
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as Error).message, 'no room for it');
+  } finally {
+    console.log = log;
+  }
+  assert.match(said.join(), /^FAIL {2}before the tests: Error: no room for it/);
 });
 
 test.run();

@@ -1,5 +1,6 @@
 /** Bad input through the real command line and controller: each is refused at its place, at once, and nothing of it is stored. */
 import * as assert from 'uvu/assert';
+import { telling } from '../../support/before.ts';
 import { app, type Desk, holdfast, names, type Suite, write } from './desk.ts';
 
 const secret = (name: string) =>
@@ -84,10 +85,12 @@ async function refused(host: Desk['host'], args: string[], says: RegExp[], input
 }
 
 export function refusals(test: Suite): void {
-  test.before(async ({ host }) => {
-    await host.sh('mkdir -p /root/bad /root/good/below');
-    for (const { file, text } of rows) await write(host, `/root/bad/${file}`, text);
-  });
+  test.before(
+    telling(async ({ host }) => {
+      await host.sh('mkdir -p /root/bad /root/good/below');
+      for (const { file, text } of rows) await write(host, `/root/bad/${file}`, text);
+    }),
+  );
 
   for (const { name, file, says } of rows)
     test(name, ({ host }) => refused(host, ['-f', `/root/bad/${file}`], says).then(() => {}));
