@@ -33,7 +33,7 @@ import { thresholdsOf } from '../reconcilers/platform/pressure.ts';
 import { siteReconciler } from '../reconcilers/site/index.ts';
 import { taskReconciler } from '../reconcilers/task/index.ts';
 import type { HistoryReading, Reading, Writing } from '../reconcilers/world.ts';
-import { API_VERSION, type Document } from '../resources/document.ts';
+import { API_VERSION, condition, type Document } from '../resources/document.ts';
 import type { PlatformSpec } from '../resources/generated.ts';
 import { readManifests } from '../resources/manifest.ts';
 import { formatProblem } from '../resources/manifest-problem.ts';
@@ -290,6 +290,14 @@ function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): 
 }
 
 /** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
+const IMAGE_COMES: ReadonlySet<string> = new Set(['pull', 'load', 'tag', 'import']);
+const LACKS_IMAGE =
+  /^(ImageNotFound|ImageRefused|RegistryDenied|RegistryUnreachable|PullStalled|PullFailed)$/;
+
+function lacksImage(document: Document): boolean {
+  return LACKS_IMAGE.test(condition(document, 'Ready')?.reason ?? '');
+}
+
 function followWorld(
   { docker, nginx, health }: World,
   engine: Engine<Reading, Writing>,
@@ -301,6 +309,11 @@ function followWorld(
     // What comes and goes on a network is no change of the network.
     if (type === 'network' && action !== 'connect' && action !== 'disconnect')
       engine.wake('Platform', PLATFORM_NAME);
+    // Another App has pulled it, or a person has loaded it.
+    if (type === 'image' && IMAGE_COMES.has(action))
+      for (const waiting of ['App', 'Addon'])
+        for (const document of engine.view.list(waiting).filter(lacksImage))
+          engine.wake(waiting, document.metadata.name);
     const kind = labels[LABEL.kind];
     if ((kind === 'App' || kind === 'Addon' || kind === 'Task') && name !== undefined) {
       engine.wake(kind, name);

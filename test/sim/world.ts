@@ -39,6 +39,8 @@ export interface World extends Drivers {
   readonly address: FakeAddress;
   readonly databases: FakeDatabases;
   readonly manifests?: FakeManifestFolder;
+  /** Ids of containers whose process answers every question badly, and since when, by the monotonic clock. */
+  readonly ailing: Map<string, number>;
 }
 
 /** All of them: the compiler asks for the one that is missing. */
@@ -106,6 +108,7 @@ export function makeWorld(clock: VirtualClock, { files }: WorldOptions): World {
     acme,
     caa,
     databases,
+    ailing: new Map<string, number>(),
     ...(files ? { manifests: new FakeManifestFolder({ now: () => clock.now() }) } : {}),
   };
   return { ...world, probe: { ask: (target, signal) => answerOf(world, target, signal) } };
@@ -137,7 +140,7 @@ function published({ engine }: FakeDocker): Listener[] {
     }));
 }
 
-type Net = Pick<World, 'docker' | 'clock' | 'nginx'>;
+type Net = Pick<World, 'docker' | 'clock' | 'nginx' | 'ailing'>;
 
 /** Who asks nginx is answered by it; who asks a container, by the process in it. */
 function answerOf(net: Net, target: ProbeTarget, signal?: AbortSignal): Promise<ProbeAnswer> {
@@ -162,7 +165,7 @@ function siteOf(served: ReadonlyMap<string, string>, { host, port }: ProbeTarget
 }
 
 async function answerOfContainer(
-  { docker, clock }: Net,
+  { docker, clock, ailing }: Net,
   target: ProbeTarget,
   signal?: AbortSignal,
 ): Promise<ProbeAnswer> {
@@ -172,7 +175,7 @@ async function answerOfContainer(
     await delay(clock, target.timeoutMilliseconds, signal).catch(() => undefined);
     return { ok: false, message: `no answer in ${target.timeoutMilliseconds / 1000} s` };
   }
-  const status = statusOf(docker, container);
+  const status = ailing.has(container.id) ? 500 : statusOf(docker, container);
   return { ok: status < 400, status, message: `status ${status}` };
 }
 

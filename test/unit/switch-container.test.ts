@@ -71,6 +71,21 @@ test('where another version fails, the one before comes back', async () => {
   }
 });
 
+test('an App whose image nobody has goes on as soon as a person loads it', async () => {
+  const controller = await started();
+  try {
+    await controller.apply(appManifest('shop', { image: 'test.local/away:1' }));
+    await controller.pass(60_000);
+    assert.is(controller.ready('App', 'shop').status, 'False');
+    assert.equal(ownContainers(controller), []);
+    controller.world.docker.addImage('test.local/away:1', {});
+    await controller.pass(1_000);
+    assert.is(ownContainers(controller).length, 1, controller.ready('App', 'shop').message);
+  } finally {
+    await controller.close();
+  }
+});
+
 test('where neither the new one comes up nor the one before can come back, it is told once, and not tried for ever', async () => {
   const controller = await started();
   const { docker } = controller.world;

@@ -165,7 +165,10 @@ export function cacheDocker(docker: Docker, { clock }: { clock: Clock }): Cached
       tell(event);
     }
     if (type === 'network') takeNetwork(event);
-    if (type === 'image') images.clear();
+    if (type === 'image') {
+      images.clear();
+      tell(event);
+    }
     // Being mounted changes nothing of what is listed.
     if (type === 'volume' && action !== 'mount' && action !== 'unmount') volumes.invalidate();
   }

@@ -139,6 +139,42 @@ const STORE: readonly Mutation[] = [
 
 const RECONCILERS: readonly Mutation[] = [
   {
+    name: 'a frozen container stays frozen',
+    file: 'reconcilers/app/diff.ts',
+    find: "if (current?.state === 'paused') {",
+    replace: "if (current?.state === 'dead') {",
+  },
+  {
+    name: 'a new container keeps its passing name',
+    file: 'reconcilers/app/diff.ts',
+    find: 'if (!ownName) {',
+    replace: 'if (!ownName && !current) {',
+  },
+  {
+    name: 'nothing is ever unhealthy',
+    file: 'reconcilers/app/health.ts',
+    find: "return millisecondsWithoutGood >= settings.unhealthyAfterMilliseconds ? 'unhealthy' : before;",
+    replace: 'return before;',
+  },
+  {
+    name: 'a failed version is not taken back',
+    file: 'reconcilers/container/work.ts',
+    find: "const after = back ? await goBack(back, world) : '';",
+    replace: "const after = '';",
+  },
+  {
+    name: 'an App is stopped in word only',
+    file: 'reconcilers/app/diff.ts',
+    find: "return [...steps, ...stop(want, have), ...removeVolumes(want, have, 'drift')];",
+    replace: "return [...steps, ...removeVolumes(want, have, 'drift')];",
+  },
+  {
+    name: 'children of what is gone stay until the next resync',
+    file: 'controller/engine/orphans.ts',
+    find: 'for (const child of this.#view.allChildrenOf(ownerUid)) await this.#delete(child);',
+    replace: '',
+  },
+  {
     name: 'containers of other Apps count as its own',
     file: 'reconcilers/container/seen.ts',
     find: 'filter(({ labels }) => labels[LABEL.uid] === uid);',

@@ -49,6 +49,11 @@ function problemsOf(sim: Simulation, app: Document, apps: readonly Document[]): 
   if (isBlockedByOthers(sim, app)) return [];
   const effective = effectiveApp(app.spec as AppSpec, app.metadata.name);
   const { ready: isReady, reasons } = deserves(sim, effective, app, apps);
+  const ill = effective?.state === 'stopped' ? undefined : illnessOf(sim, app);
+  if (ill !== undefined) {
+    const isTold = ready.status !== 'True' || ill < UNHEALTHY_MILLISECONDS;
+    return isTold ? [] : [`it has answered badly for ${ill / 1000} s, and is Ready=True ${ready.reason}`];
+  }
   const wrong =
     (isReady !== undefined && (ready.status === 'True') !== isReady) ||
     (reasons.length > 0 && !reasons.includes(ready.reason));
@@ -64,6 +69,16 @@ function problemsOf(sim: Simulation, app: Document, apps: readonly Document[]): 
     return running.map(({ name, state }) => `it is stopped, and ${name} is ${state}`);
   }
   return [];
+}
+
+/** When it must be told at the latest: what is waited for, a question more, and a look. */
+const UNHEALTHY_MILLISECONDS = 90_000;
+
+/** How long its process has answered badly by now, in milliseconds; undefined where it does not. */
+function illnessOf({ world: { ailing }, clock }: Simulation, app: Document): number | undefined {
+  const { id = '' } = (app.status as { container?: { id?: string } } | undefined)?.container ?? {};
+  const since = ailing.get(id);
+  return since === undefined ? undefined : clock.monotonic() - since;
 }
 
 /** Somebody stands in the way who goes away only when all is lifted. */
@@ -102,8 +117,10 @@ function deserves(
   const port = portHeld(sim, app, document, apps);
   if (port === 'held') return { ready: false, reasons: ['PortInUse'] };
   const image = IMAGES[app.image];
-  const pinned = (document.status as { image?: { ref?: string } }).image?.ref === app.image;
-  const isLocal = sim.world.docker.engine.findImage(app.image) !== undefined || pinned;
+  const { ref, id = '' } = (document.status as { image?: { ref?: string; id?: string } }).image ?? {};
+  const { engine } = sim.world.docker;
+  const isPinned = ref === app.image && engine.findImage(id) !== undefined;
+  const isLocal = engine.findImage(app.image) !== undefined || isPinned;
   if (!isLocal && !image) return { ready: false, reasons: ['ImageNotFound'] };
   if (
     !isLocal &&

@@ -36,6 +36,22 @@ const readyWasSeen: Invariant = {
   },
 };
 
+/** In a calm history, where nobody ends it just then. */
+const failedComesBack: Invariant = {
+  name: 'where a new version fails, the one before runs',
+  check(sim, moment) {
+    if (moment.type !== 'change' || moment.change.document.kind !== 'App' || !sim.isCalm) return undefined;
+    const { document } = moment.change;
+    const [before, now] = [sim.memory.previous, document].map((one) => condition(one ?? {}, 'Ready'));
+    if (now?.reason !== 'RolloutFailed' || before?.reason === 'RolloutFailed') return undefined;
+    if (now.message.includes('does not start either')) return undefined;
+    const { uid, name } = document.metadata;
+    const own = ourContainers(sim.world.docker).filter(({ spec }) => spec.labels[LABEL.uid] === uid);
+    const isUp = own.some(({ state }) => state !== 'exited' && state !== 'created');
+    return own.length === 0 || isUp ? undefined : `app/${name} has ${own.length} containers, and none runs`;
+  },
+};
+
 const people: readonly Disturbance[] = [
   {
     name: 'an app is applied',
@@ -142,6 +158,10 @@ const world: readonly Disturbance[] = [
     const found = docker.engine.containers.get(id);
     if (found?.addresses['holdfast'] !== undefined) docker.engine.disconnect(found, 'holdfast');
   }),
+  toContainer('an app answers badly for a while', 2, ({ world: { ailing }, clock }, id, random) => {
+    ailing.set(id, clock.monotonic());
+    clock.after(random.pick([10_000, 100_000, 400_000]), () => ailing.delete(id));
+  }),
   {
     name: 'somebody has a container of their own',
     weight: 2,
@@ -205,9 +225,10 @@ const world: readonly Disturbance[] = [
 export const appPart: Part = {
   kind: 'App',
   disturbances: [...people, ...world],
-  invariants: [readyWasSeen],
+  invariants: [readyWasSeen, failedComesBack],
   lift(sim) {
-    const { docker } = sim.world;
+    const { docker, ailing } = sim.world;
+    ailing.clear();
     for (const id of sim.memory.squatters) {
       sim.memory.foreign.delete(`container ${id}`);
       const found = docker.engine.containers.get(id);
