@@ -65,6 +65,11 @@ export interface Step {
   readonly knownLater?: readonly string[];
   /** Names of the documents that it is done for, where the key has many; an event is written about each. None: about the key. */
   readonly regarding?: readonly string[];
+  /**
+   * Digest of what it is to come to, where the reasons do not tell, such as of a secret value: with another aim it is another step, which
+   * says nothing of a loop.
+   */
+  readonly aim?: string;
   /** Documents that the step writes or deletes: the plan follows them. */
   readonly child?: { apply: Manifest } | { delete: Reference };
 }

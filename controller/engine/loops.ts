@@ -154,11 +154,11 @@ export class LoopBreaker {
 
 /**
  * What makes a step the same: its type and target, and which fields are the reason for whose sake. Not the value that was found: a
- * world that answers something else each time is a loop too. Ids of containers are new each time.
+ * world that answers something else each time is a loop too. Ids of containers are new each time. What it is to come to is part of it.
  */
-export function signatureOf({ type, target, because }: Step): string {
+export function signatureOf({ type, target, because, aim }: Step): string {
   const fields = because.map(({ field, wanted, cause }) => [field, withoutIds(wanted), cause]);
-  const text = JSON.stringify([type, withoutIds(target), fields]);
+  const text = JSON.stringify([type, withoutIds(target), fields, ...(aim === undefined ? [] : [aim])]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 

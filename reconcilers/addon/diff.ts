@@ -354,7 +354,7 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
     };
     const message = replaced ? 'make the new container beside the old one' : 'make the container';
     const work: AddonWork = { type: 'CreateContainer', ...(spec ? { spec } : {}) };
-    steps.push(step(work, { target, action: 'create', message, because: reasons }));
+    steps.push(step(work, { target, action: 'create', message, because: reasons, aim: hash }));
   }
   if (current?.state === 'paused') {
     const reason = because(want, 'container.state', 'paused', 'running', 'drift');
@@ -370,6 +370,7 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
           impact: 'restart',
           message: 'stop the old container, start the new one, and go back if its server does not answer',
           because: reasons,
+          aim: hash,
           // Longer than what a server has to answer, so that there is time to go back.
           deadlineSeconds: 900,
         },

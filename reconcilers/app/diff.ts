@@ -469,7 +469,7 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
     const message = others.length > 0 ? 'make the new container beside the old one' : 'make the container';
     const spec = have.inputs && { ...containerSpec(have.inputs), name: freeName(name, have.containers) };
     const work: AppWork = { type: 'CreateContainer', ...(spec ? { spec } : {}) };
-    steps.push(step(work, { target, action: 'create', message, because: reasons }));
+    steps.push(step(work, { target, action: 'create', message, because: reasons, aim: hash }));
   }
   if (current?.state === 'paused') {
     const found = because(want, 'container.state', 'paused', 'running', 'drift');
@@ -563,6 +563,7 @@ function startStep(
         ? 'see whether the new container came up, and go back to the old one if it did not'
         : 'stop the old container, start the new one, and go back if it does not come up',
       because: reasons.length > 0 ? reasons : found,
+      aim: hash,
       deadlineSeconds: 180,
       ...(serves(replaced, want, have) ? {} : { urgent: true }),
     },

@@ -23,6 +23,13 @@ const crash: FakeImage = {
   }),
 };
 
+const broken: FakeImage = {
+  program: () => ({
+    lines: [{ stream: 'stderr', text: 'cannot read its settings', after: 0 }],
+    exit: { code: 1, after: 300 },
+  }),
+};
+
 export const IMAGES: Readonly<Record<string, SimulatedImage>> = {
   'local.test/web:1': { local: {} },
   'local.test/web:2': { local: {} },
@@ -31,7 +38,10 @@ export const IMAGES: Readonly<Record<string, SimulatedImage>> = {
   'reg.test/big:1': { remote: { image: {}, milliseconds: 20_000 } },
   'reg.test/private:1': { remote: { image: {}, auth: PRIVATE_AUTH } },
   'reg.test/sick:1': { remote: { image: {} }, status: 500 },
+  // It answers between two ends.
   'reg.test/crash:1': { remote: { image: crash }, crashes: true },
+  // It ends before it has answered anything.
+  'reg.test/broken:1': { remote: { image: broken }, crashes: true, status: 503 },
 };
 
 /** Servers of databases. What serves in them is in the fake of databases. */

@@ -1,6 +1,7 @@
 /** What becomes of the old container and the new one where the new one does not come up, in the whole controller on fakes. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { API_VERSION } from '../../resources/document.ts';
 import { appManifest, type RunningController, serveApps, startController } from '../support/controller.ts';
 import { exampleSpec } from './docker-spec.ts';
 
@@ -81,6 +82,46 @@ test('an App whose image nobody has goes on as soon as a person loads it', async
     controller.world.docker.addImage('test.local/away:1', {});
     await controller.pass(1_000);
     assert.is(ownContainers(controller).length, 1, controller.ready('App', 'shop').message);
+  } finally {
+    await controller.close();
+  }
+});
+
+test('whoever sets one wrong secret after another is not told of a loop, and the right one is taken', async () => {
+  const controller = await started();
+  const image = 'test.local/signs-in:1';
+  controller.world.docker.addImage(image, {
+    program: ({ env }) =>
+      env['PASSWORD'] === 'right'
+        ? { lines: [] }
+        : { lines: [{ stream: 'stderr', text: 'denied', after: 0 }], exit: { code: 1, after: 300 } },
+  });
+  const set = (password: string) =>
+    controller.apply({
+      apiVersion: API_VERSION,
+      kind: 'Secret',
+      metadata: { name: 'login' },
+      spec: { stringData: { password } },
+    });
+  try {
+    await set('none');
+    await controller.apply(appManifest('shop'));
+    await controller.pass(500);
+    serveApps(controller);
+    await controller.pass(10_000);
+    controller.world.probe.answers.clear();
+    const env = [{ name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'login', key: 'password' } } }];
+    await controller.apply(appManifest('shop', { image, env }));
+    for (const password of ['wrong', 'bad', 'no', 'never', 'also wrong']) {
+      await controller.pass(10_000);
+      assert.is(controller.ready('App', 'shop').reason, 'RolloutFailed', password);
+      await set(password);
+    }
+    await set('right');
+    await controller.pass(1_000);
+    serveApps(controller);
+    await controller.pass(20_000);
+    assert.is(controller.ready('App', 'shop').status, 'True', controller.ready('App', 'shop').message);
   } finally {
     await controller.close();
   }

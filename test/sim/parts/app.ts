@@ -160,7 +160,7 @@ const world: readonly Disturbance[] = [
   }),
   toContainer('an app answers badly for a while', 2, ({ world: { ailing }, clock }, id, random) => {
     ailing.set(id, clock.monotonic());
-    clock.after(random.pick([10_000, 100_000, 400_000]), () => ailing.delete(id));
+    clock.after(random.pick([9_000, 95_000, 395_000]), () => ailing.delete(id));
   }),
   {
     name: 'somebody has a container of their own',
