@@ -102,6 +102,24 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
   return { reason: 'RolloutFailed', message: rollout.message ?? 'the new container did not start' };
 }
 
+/** The one before is to serve: where it does not run, such as for a port that another had, or as somebody stopped it, it is started. */
+function bringBack(want: AppWant, have: AppHave): AppStep[] {
+  if (obstacle(want, have)?.reason !== 'RolloutFailed' || have.containers.some(isUp)) return [];
+  const [newest] = [...have.containers].sort((a, b) => b.createdAt - a.createdAt);
+  if (!newest || waitsFor(want, have)) return [];
+  const { name, uid } = want.document.metadata;
+  return [
+    step(
+      { type: 'StartContainer', uid, hash: newest.hash },
+      {
+        target: `container/${containerName(name)}`,
+        message: 'start the container before, for the new one did not come up',
+        because: because(want, 'container.state', newest.state, 'running', 'drift'),
+      },
+    ),
+  ];
+}
+
 /** Whether this container was started since a restart of it was asked for. */
 export function wasRestarted(asked: string, want: AppWant, current: SeenContainer | undefined): boolean {
   const startedAt = current?.details?.startedAt;
@@ -141,7 +159,8 @@ function stepsOf(want: AppWant, have: AppHave): AppStep[] {
   if (want.blocked) return [];
   // Its names follow the machine's address also while its container waits for something.
   const names = [...applyRecords(want), ...deleteRecords(want, 'the App has this name no more')];
-  if (obstacle(want, have) ?? waitsFor(want, have)) return [...names, ...givePortsUp(want, have)];
+  if (obstacle(want, have) ?? waitsFor(want, have))
+    return [...names, ...givePortsUp(want, have), ...bringBack(want, have)];
   const steps: AppStep[] = [...names];
   if (have.address === undefined || !inSubnet(have.address, want.network))
     steps.push(leaseAddress(want, have));

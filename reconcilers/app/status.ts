@@ -249,7 +249,8 @@ function rolloutFields(want: AppWant, have: AppHave, { pending, failure, now }: 
       asked: wishes(want.document),
     };
   }
-  if (before?.state !== 'failed' || !have.inputs) return before;
+  // A database that is away for a moment says nothing of the version.
+  if (before?.state !== 'failed' || !have.inputs || partMissing(want, have)) return before;
   const converged = pending.length === 0 && !failure;
   const isSame = before.hash === settingsHash(canonicalSettings(have.inputs));
   return converged && !(isSame && obstacle(want, have)) ? undefined : before;

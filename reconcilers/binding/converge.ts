@@ -27,6 +27,8 @@ export async function convergeBinding({ work }: BindingStep, world: Writing, run
         spec: { stringData: { [PASSWORD_KEY]: newPassword(clock) } },
       });
     case 'ProvisionAccount':
+      // Where it is made is on disk before: the Binding may name another Addon by now, and nobody else would ever close this one.
+      await run.checkpoint(work.account.name);
       return databases.provision(work.server, { ...work.account, now: timestamp(clock) });
     case 'KeepAccount':
       return databases.keep(work.server, { name: work.name, now: timestamp(clock) });

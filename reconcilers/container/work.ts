@@ -179,14 +179,14 @@ async function lostNetwork({ id }: ContainerSummary, { docker }: Writing): Promi
   return found.addresses[name] === undefined ? name : undefined;
 }
 
-/** What to say of it. That it does not start either, such as for a port that another has by now, is no reason to begin anew. */
+/** What to say of it. That another has its port by now is no reason to try the new one again. */
 async function goBack(back: ContainerSummary, world: Writing): Promise<string> {
   try {
     await start(back, world);
     return '; the container before it serves again';
   } catch (error) {
-    if (!(error instanceof ReconcileError)) throw error;
-    return `; the container before it does not start either: ${error.message}`;
+    if (!isPortInUse(error)) throw error;
+    return `; the container before it does not start either: ${(error as Error).message}`;
   }
 }
 

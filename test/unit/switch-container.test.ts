@@ -151,6 +151,15 @@ test('where neither the new one comes up nor the one before can come back, it is
     const made = [...docker.engine.containers.keys()];
     await controller.pass(120_000);
     assert.equal([...docker.engine.containers.keys()], made);
+    assert.match(controller.ready('App', 'shop').message, /2222/);
+    const holder = docker.engine.find('squatter');
+    if (holder) docker.engine.remove(holder);
+    await controller.pass(300_000);
+    assert.is(controller.ready('App', 'shop').reason, 'RolloutFailed');
+    assert.equal(
+      ownContainers(controller).map(({ state }) => state),
+      ['running'],
+    );
   } finally {
     await controller.close();
   }

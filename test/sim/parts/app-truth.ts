@@ -129,8 +129,18 @@ function deserves(
   )
     return { ready: false, reasons: ['RegistryDenied'] };
   if (image?.crashes) {
-    // Between two of its ends it does serve.
-    return { reasons: ['CrashLooping', 'RolloutFailed', 'Starting', 'Unhealthy', 'Progressing', 'Serving'] };
+    // Between two of its ends it does serve. The one before it may wait for a port that another has by now.
+    return {
+      reasons: [
+        'CrashLooping',
+        'RolloutFailed',
+        'Starting',
+        'Unhealthy',
+        'Progressing',
+        'Serving',
+        'PortInUse',
+      ],
+    };
   }
   if (app.httpPort !== LISTENS_ON || (image?.status ?? 200) >= 400)
     return { ready: false, reasons: ['Unhealthy', 'Starting', 'RolloutFailed'] };
