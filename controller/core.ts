@@ -289,7 +289,6 @@ function keepPlatform({ store, clock, log }: CoreOptions, signal: AbortSignal): 
   });
 }
 
-/** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
 const IMAGE_COMES: ReadonlySet<string> = new Set(['pull', 'load', 'tag', 'import']);
 const LACKS_IMAGE =
   /^(ImageNotFound|ImageRefused|RegistryDenied|RegistryUnreachable|PullStalled|PullFailed)$/;
@@ -298,6 +297,7 @@ function lacksImage(document: Document): boolean {
   return LACKS_IMAGE.test(condition(document, 'Ready')?.reason ?? '');
 }
 
+/** Tells the engine of what happens in Docker, in nginx's files, and to Apps whose health is watched. */
 function followWorld(
   { docker, nginx, health }: World,
   engine: Engine<Reading, Writing>,

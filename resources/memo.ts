@@ -13,3 +13,13 @@ export function memo<T>(most: number, answer: (text: string) => T): (text: strin
     return found;
   };
 }
+
+/** Answers of a pure function of an object that is never changed, kept for as long as the object is. */
+export function memoOf<K extends object, T>(answer: (object: K) => T): (object: K) => T {
+  const known = new WeakMap<K, { value: T }>();
+  return (object) => {
+    const found = known.get(object) ?? { value: answer(object) };
+    known.set(object, found);
+    return found.value;
+  };
+}

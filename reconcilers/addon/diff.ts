@@ -17,7 +17,7 @@ import {
   settingsDifferences,
   settingsHash,
 } from '../container/description.ts';
-import { isUp, type SeenContainer } from '../container/seen.ts';
+import { choose, isUp, type SeenContainer } from '../container/seen.ts';
 import { wishes } from '../container/wishes.ts';
 import type { ContainerSpec, RegistryAuth } from '../drivers/docker/index.ts';
 import type { AddonHave, ChosenImage } from './observe.ts';
@@ -337,14 +337,8 @@ function containerSteps(want: AddonWant, have: AddonHave): AddonStep[] {
   const settings = have.inputs ? canonicalSettings(have.inputs) : undefined;
   const address = have.address ?? '';
   const hash = settings && address !== '' ? settingsHash(settings) : '';
-  const fits = (container: SeenContainer) => container.hash === hash && !hasDrifted(container);
-  const current = have.containers.filter(fits).sort(runningFirst)[0];
-  const others = have.containers.filter((container) => container !== current);
+  const { current, others, replaced } = choose(have.containers, hash, hasDrifted);
   const target = `container/${containerName(name, 'Addon')}`;
-  // One that was made for the same and does not run came late, from a controller that is gone: there is nothing to go back to.
-  const isLeft = (container: SeenContainer) =>
-    current !== undefined && isUp(current) && container.hash === hash;
-  const replaced = others.find(isUp) ?? others.find((container) => !isLeft(container));
   const reasons = current && !replaced ? [] : containerReasons(want, settings, replaced);
   const steps: AddonStep[] = [];
   if (!current) {
@@ -431,10 +425,6 @@ function keepRunning(want: AddonWant, current: SeenContainer, target: string, ad
     ),
   );
   return steps;
-}
-
-function runningFirst(a: SeenContainer, b: SeenContainer): number {
-  return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
 }
 
 function hasDrifted({ drift }: SeenContainer): boolean {

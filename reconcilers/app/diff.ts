@@ -25,7 +25,7 @@ import {
   settingsDifferences,
   settingsHash,
 } from '../container/description.ts';
-import { isUp, type SeenContainer } from '../container/seen.ts';
+import { choose, isUp, type SeenContainer } from '../container/seen.ts';
 import { wishes } from '../container/wishes.ts';
 import { type ContainerSpec, LABEL, type RegistryAuth } from '../drivers/docker/index.ts';
 import type { ProbeTarget } from '../drivers/probe/index.ts';
@@ -104,9 +104,8 @@ function rolledBack(want: AppWant, have: AppHave): Obstacle | undefined {
 
 /** The one before is to serve: where it does not run, such as for a port that another had, or as somebody stopped it, it is started. */
 function bringBack(want: AppWant, have: AppHave): AppStep[] {
-  if (obstacle(want, have)?.reason !== 'RolloutFailed' || have.containers.some(isUp)) return [];
-  const [newest] = [...have.containers].sort((a, b) => b.createdAt - a.createdAt);
-  if (!newest || waitsFor(want, have)) return [];
+  const [newest] = have.containers;
+  if (!newest || have.containers.some(isUp)) return [];
   const { name, uid } = want.document.metadata;
   return [
     step(
@@ -159,8 +158,12 @@ function stepsOf(want: AppWant, have: AppHave): AppStep[] {
   if (want.blocked) return [];
   // Its names follow the machine's address also while its container waits for something.
   const names = [...applyRecords(want), ...deleteRecords(want, 'the App has this name no more')];
-  if (obstacle(want, have) ?? waitsFor(want, have))
-    return [...names, ...givePortsUp(want, have), ...bringBack(want, have)];
+  const stopped = obstacle(want, have);
+  const waits = waitsFor(want, have);
+  if (stopped ?? waits) {
+    const back = stopped?.reason === 'RolloutFailed' && !waits ? bringBack(want, have) : [];
+    return [...names, ...givePortsUp(want, have), ...back];
+  }
   const steps: AppStep[] = [...names];
   if (have.address === undefined || !inSubnet(have.address, want.network))
     steps.push(leaseAddress(want, have));
@@ -473,14 +476,10 @@ function containerSteps(want: AppWant, have: AppHave): AppStep[] {
   const { name } = want.document.metadata;
   const settings = have.inputs ? canonicalSettings(have.inputs) : undefined;
   const hash = settings && have.address !== undefined ? settingsHash(settings) : '';
-  const fits = (container: SeenContainer) => container.hash === hash && !hasDrifted(container, want, have);
-  const current = have.containers.filter(fits).sort(runningFirst)[0];
-  const others = have.containers.filter((container) => container !== current);
+  const { current, others, replaced } = choose(have.containers, hash, (container) =>
+    hasDrifted(container, want, have),
+  );
   const steps: AppStep[] = [];
-  // One that was made for the same and does not run is left from a loop: there is nothing to go back to.
-  const isLeft = (container: SeenContainer) =>
-    current !== undefined && isUp(current) && container.hash === hash;
-  const replaced = others.find(isUp) ?? others.find((container) => !isLeft(container));
   const unasked = replaced !== undefined && isUnasked(want, have, settings, replaced);
   const reasons = current && !replaced ? [] : containerReasons(want, have, settings, replaced);
   const target = `container/${containerName(name)}`;
@@ -670,10 +669,6 @@ function removeVolumes(want: AppWant, { leftVolumes: names }: AppHave, cause: st
       },
     ),
   ];
-}
-
-function runningFirst(a: SeenContainer, b: SeenContainer): number {
-  return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
 }
 
 /** Its settings were changed, or it is not on the network where it should be. */

@@ -1,5 +1,6 @@
 /** One text for equal values, whatever the order of their keys. Pure; for comparisons and digests. */
 import type { Json } from '../../resources/document.ts';
+import { memoOf } from '../../resources/memo.ts';
 
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -8,14 +9,8 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonicalJson(entry)}`).join(',')}}`;
 }
 
-const known = new WeakMap<object, string>();
-
 /** The same, worked out once: for what is never changed, such as the spec of a document. */
-export function canonicalFrozen(value: object): string {
-  const text = known.get(value) ?? canonicalJson(value);
-  known.set(value, text);
-  return text;
-}
+export const canonicalFrozen: (value: object) => string = memoOf(canonicalJson);
 
 export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   return canonicalJson(a) === canonicalJson(b);

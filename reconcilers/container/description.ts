@@ -8,6 +8,7 @@
 import { hash } from 'node:crypto';
 import type { Json } from '../../resources/document.ts';
 import { equal } from '../../resources/json.ts';
+import { memoOf } from '../../resources/memo.ts';
 import { type ContainerSpec, LABEL, type Mount } from '../drivers/docker/index.ts';
 
 /** Label with the canonical settings themselves, so that a difference can be named later. Values of env are digests. */
@@ -87,17 +88,8 @@ export function sameInputs(spec: object, inputs: ContainerInputs): ContainerInpu
   return inputs;
 }
 
-const settingsOf = new WeakMap<ContainerInputs, Record<string, Json>>();
-const hashOf = new WeakMap<Record<string, Json>, string>();
-
 /** Flat, sorted, without defaults; env values as digests. What the hash is taken over. The answer is shared: not to be changed. */
-export function canonicalSettings(inputs: ContainerInputs): Record<string, Json> {
-  const known = settingsOf.get(inputs);
-  if (known) return known;
-  const settings = makeSettings(inputs);
-  settingsOf.set(inputs, settings);
-  return settings;
-}
+export const canonicalSettings: (inputs: ContainerInputs) => Record<string, Json> = memoOf(makeSettings);
 
 function makeSettings(inputs: ContainerInputs): Record<string, Json> {
   const settings: Record<string, Json> = {
@@ -126,24 +118,16 @@ function isDefault(field: string, value: Json): boolean {
   return field in DEFAULTS && JSON.stringify(DEFAULTS[field]) === JSON.stringify(value);
 }
 
-export function settingsHash(settings: Record<string, Json>): string {
-  const known = hashOf.get(settings) ?? digest(JSON.stringify(settings), 24);
-  hashOf.set(settings, known);
-  return known;
-}
+export const settingsHash: (settings: Record<string, Json>) => string = memoOf((settings) =>
+  digest(JSON.stringify(settings), 24),
+);
 
 export function digest(text: string, length: number): string {
   return hash('sha256', text, 'hex').slice(0, length);
 }
 
-const specOf = new WeakMap<ContainerInputs, ContainerSpec & { hash: string }>();
-
 /** The answer is shared: not to be changed. */
-export function containerSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
-  const known = specOf.get(inputs) ?? makeSpec(inputs);
-  specOf.set(inputs, known);
-  return known;
-}
+export const containerSpec: (inputs: ContainerInputs) => ContainerSpec & { hash: string } = memoOf(makeSpec);
 
 function makeSpec(inputs: ContainerInputs): ContainerSpec & { hash: string } {
   const { owner } = inputs;

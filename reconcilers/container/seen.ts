@@ -97,6 +97,33 @@ export function isUp({ state }: Pick<SeenContainer, 'state'>): boolean {
   return state === 'running' || state === 'restarting' || state === 'paused';
 }
 
+export interface Choice {
+  /** The one that is wanted, where it is there. */
+  current: SeenContainer | undefined;
+  others: readonly SeenContainer[];
+  /** Of the others, the one whose place it takes, and which comes back where it fails. */
+  replaced: SeenContainer | undefined;
+}
+
+/** `hash`: of what is wanted. */
+export function choose(
+  containers: readonly SeenContainer[],
+  hash: string,
+  hasDrifted: (container: SeenContainer) => boolean,
+): Choice {
+  const fits = (container: SeenContainer) => container.hash === hash && !hasDrifted(container);
+  const current = containers.filter(fits).sort(runningFirst)[0];
+  const others = containers.filter((container) => container !== current);
+  // One that was made for the same and does not run is left from a loop, or came late from a controller that is gone: nothing to go back to.
+  const isLeft = (container: SeenContainer) =>
+    current !== undefined && isUp(current) && container.hash === hash;
+  return { current, others, replaced: others.find(isUp) ?? others.find((container) => !isLeft(container)) };
+}
+
+function runningFirst(a: SeenContainer, b: SeenContainer): number {
+  return Number(isUp(b)) - Number(isUp(a)) || b.createdAt - a.createdAt;
+}
+
 /** The log of a container that came to an end with an error, or that Docker starts again and again. */
 export async function lastLines(
   containers: readonly SeenContainer[],

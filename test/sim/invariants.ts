@@ -11,7 +11,7 @@ import { foreignThings } from './memory.ts';
 import { parts } from './parts/index.ts';
 import { hasSecret } from './secrets.ts';
 import type { Simulation } from './simulation.ts';
-import { ourContainers, type World } from './world.ts';
+import { ourContainers } from './world.ts';
 
 export type Moment =
   /** About to be made. */
@@ -85,22 +85,17 @@ const oneContainer: Invariant = {
   },
 };
 
-/** By id of a container, the life that asked for it. */
-const makers = new WeakMap<World, Map<string, number>>();
-
 const madeIsKnown: Invariant = {
   name: 'what a life of the controller has made it knows of, also where the answer was lost',
-  check({ world, lives }, moment) {
+  check({ world, memory: { makers }, lives }, moment) {
     if (moment.type !== 'call' && moment.type !== 'done') return undefined;
     const { method, args } = moment.call;
     if (method !== 'createContainer') return undefined;
     const { name } = args[0] as ContainerSpec;
     const there = world.docker.engine.find(name);
     if (!there) return undefined;
-    const made = makers.get(world) ?? new Map<string, number>();
-    makers.set(world, made);
-    if (moment.type === 'done' && moment.isHeard) made.set(there.id, lives);
-    if (moment.type === 'call' && made.get(there.id) === lives)
+    if (moment.type === 'done' && moment.isHeard) makers.set(there.id, lives);
+    if (moment.type === 'call' && makers.get(there.id) === lives)
       return `${name} is made again, beside ${there.id}`;
     return undefined;
   },

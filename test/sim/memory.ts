@@ -35,6 +35,8 @@ export class Memory {
   previous: Document | undefined;
   /** Ids of containers of others that have a name of ours. */
   readonly squatters = new Set<string>();
+  /** By id of a container, the life of the controller that made it, and may know of it. */
+  readonly makers = new Map<string, number>();
   engineIsDown = false;
   nginxRefuses = false;
   /** Its files were changed back again and again, so that it was left alone for a while. */

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memo } from '../../resources/memo.ts';
+import { memo, memoOf } from '../../resources/memo.ts';
 
 test('what is asked for again and again is worked out once, and what is not is let go', () => {
   const asked: string[] = [];
@@ -24,6 +24,17 @@ test('an answer that is undefined is kept, too', () => {
   nothing('a');
   nothing('a');
   assert.is(asked, 1);
+});
+
+test('of an object it is asked once, also where the answer is nothing', () => {
+  let asked = 0;
+  const answer = memoOf((object: { value?: number }) => {
+    asked += 1;
+    return object.value;
+  });
+  const [one, none] = [{ value: 1 }, {}];
+  assert.equal([answer(one), answer(none), answer(one), answer(none)], [1, undefined, 1, undefined]);
+  assert.is(asked, 2);
 });
 
 test.run();

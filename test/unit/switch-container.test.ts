@@ -127,7 +127,7 @@ test('whoever sets one wrong secret after another is not told of a loop, and the
   }
 });
 
-test('where neither the new one comes up nor the one before can come back, it is told once, and not tried for ever', async () => {
+test('where the one before cannot come back either, both are told, the new one is not tried again, and the old one comes when it can', async () => {
   const controller = await started();
   const { docker } = controller.world;
   try {
